@@ -1,0 +1,44 @@
+import { Code, ServiceError } from "../errors.ts";
+import { type Principal, PrincipalType } from "../iam/principal.ts";
+import type { Database } from "../store/database.ts";
+import { findSessionUser } from "../store/sessions.ts";
+import type { UserRow } from "../store/users.ts";
+import type { AccessTokens } from "./access-tokens.ts";
+
+/**
+ * The user of an access token. The session is looked up on every call, so that a logout or a
+ * disabled user counts at once and not only when the token expires.
+ * @throws ServiceError UNAUTHENTICATED
+ */
+export async function authenticateSession(
+  db: Database,
+  accessTokens: AccessTokens,
+  authorization: string,
+): Promise<Principal> {
+  const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+  const { sessionId, userId } = await accessTokens.verify(token ?? "");
+  const user = await findSessionUser(db, sessionId);
+  if (user === undefined || user.id !== userId) {
+    throw new ServiceError(
+      Code.unauthenticated,
+      "SESSION_ENDED",
+      "The session has ended. Log in again.",
+    );
+  }
+  return userPrincipal(user, sessionId);
+}
+
+/** A user as a caller: administrators may do everything, others nothing yet. */
+export function userPrincipal(user: UserRow, sessionId: string): Principal {
+  return {
+    type: PrincipalType.USER,
+    id: user.id,
+    organizationId: user.organization_id,
+    accountId: "",
+    name: user.name,
+    email: user.email,
+    apiKeyId: "",
+    sessionId,
+    permissions: new Set(user.administrator ? ["*"] : []),
+  };
+}

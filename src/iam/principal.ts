@@ -1,0 +1,22 @@
+import { PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
+
+/** An authenticated caller. Users and service accounts are authorised in exactly the same way. */
+export interface Principal {
+  readonly type: PrincipalType;
+  /** `usr_…` or `svc_…` */
+  readonly id: string;
+  readonly organizationId: string;
+  /** The account of a service account; empty for a user. */
+  readonly accountId: string;
+  readonly name: string;
+  /** Empty for a service account. */
+  readonly email: string;
+  /** The key that signed the call; empty for a user. */
+  readonly apiKeyId: string;
+  /** The session of the call; empty for a service account. */
+  readonly sessionId: string;
+  /** What the principal was given directly; `*` stands for everything. */
+  readonly permissions: ReadonlySet<string>;
+}
+
+export { PrincipalType };

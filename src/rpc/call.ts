@@ -1,0 +1,93 @@
+import type { RequestHead, SignedHead } from "../auth/signature.ts";
+import type { Method } from "../contract.ts";
+import { Code, ServiceError } from "../errors.ts";
+import type { Principal } from "../iam/principal.ts";
+
+/** Whether a caller is still waiting; how that is known differs between servers. */
+export interface Liveness {
+  readonly cancelled: boolean;
+  /** Unix milliseconds; Infinity without a deadline. */
+  readonly deadline: number;
+}
+
+/** What is known of a caller that was not authenticated. */
+export interface Claimant {
+  readonly organizationId: string;
+  /** The key that a signature names, `key_…`. */
+  readonly apiKeyId?: string;
+  /** Only when it was proven, and refused all the same. */
+  readonly principal?: Principal;
+}
+
+export interface CallOptions {
+  method: Method;
+  head: RequestHead;
+  requestId: string;
+  address: string;
+  liveness: Liveness;
+}
+
+/** One call, as both servers hand it to the interceptors and these to the handler. */
+export class Call {
+  readonly method: Method;
+  readonly head: RequestHead;
+  /** Answered in the header `x-request-id`, in every error and in the audit log. */
+  readonly requestId: string;
+  /** IP address of the peer. */
+  readonly address: string;
+  /** High-resolution start, in milliseconds. */
+  readonly startTime = performance.now();
+
+  /** The signature that the call carries, once it was read. */
+  signed: SignedHead | undefined;
+  /** Whom the credentials name, proven or not, for the audit log of a refused call. */
+  claimant: Claimant | undefined;
+  /** The access epoch that the caller's credential was read at. */
+  epoch = 0;
+  /** What the call is about, for the audit log; empty when it is not known. */
+  resourceId = "";
+
+  readonly #liveness: Liveness;
+  #principal: Principal | undefined;
+
+  constructor(options: CallOptions) {
+    this.method = options.method;
+    this.head = options.head;
+    this.requestId = options.requestId;
+    this.address = options.address;
+    this.#liveness = options.liveness;
+  }
+
+  /** The authenticated caller; undefined for an anonymous one. */
+  get caller(): Principal | undefined {
+    return this.#principal;
+  }
+
+  /** The authenticated caller of an RPC that has one. */
+  get principal(): Principal {
+    if (this.#principal === undefined) throw new Error(`${this.method.action} has no principal`);
+    return this.#principal;
+  }
+
+  authenticated(principal: Principal): void {
+    this.#principal = principal;
+  }
+
+  get userAgent(): string {
+    return (this.head.header("user-agent") ?? "").slice(0, 256);
+  }
+
+  /** @throws ServiceError when nobody waits for the answer any more */
+  ensureLive(): void {
+    if (this.#liveness.cancelled) {
+      throw new ServiceError(Code.cancelled, "CANCELLED", "The caller cancelled the call.");
+    }
+    if (Date.now() >= this.#liveness.deadline) {
+      throw new ServiceError(
+        Code.deadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "The deadline passed before the call was done. Allow it more time, and repeat a change with the same request_id.",
+      );
+    }
+  }
+}

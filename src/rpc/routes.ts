@@ -1,0 +1,68 @@
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
+import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { AuthService } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import { OrganizationService } from "../../gen/pdaas/v1/organization_service_pb.ts";
+import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { type Method, methods } from "../contract.ts";
+import { createAccount } from "./account/create-account.ts";
+import { getAccount } from "./account/get-account.ts";
+import { listAccounts } from "./account/list-accounts.ts";
+import { getApiKey } from "./api-key/get-api-key.ts";
+import { issueApiKey } from "./api-key/issue-api-key.ts";
+import { listApiKeys } from "./api-key/list-api-keys.ts";
+import { revokeApiKey } from "./api-key/revoke-api-key.ts";
+import { listAuditEvents } from "./audit/list-audit-events.ts";
+import { login } from "./auth/login.ts";
+import { logout } from "./auth/logout.ts";
+import { refreshSession } from "./auth/refresh-session.ts";
+import { whoAmI } from "./auth/who-am-i.ts";
+import type { Handler } from "./handler.ts";
+import { getOrganization } from "./organization/get-organization.ts";
+import { createServiceAccount } from "./service-account/create-service-account.ts";
+import { deleteServiceAccount } from "./service-account/delete-service-account.ts";
+import { disableServiceAccount } from "./service-account/disable-service-account.ts";
+import { enableServiceAccount } from "./service-account/enable-service-account.ts";
+import { getServiceAccount } from "./service-account/get-service-account.ts";
+import { listServiceAccounts } from "./service-account/list-service-accounts.ts";
+import { undeleteServiceAccount } from "./service-account/undelete-service-account.ts";
+import { updateServiceAccount } from "./service-account/update-service-account.ts";
+
+/** An RPC and what serves it. */
+export interface Route {
+  readonly method: Method;
+  readonly handler: Handler<DescMethodUnary>;
+}
+
+/** Every RPC that both servers serve. */
+export const routes: readonly Route[] = [
+  route(AuthService.method.login, login),
+  route(AuthService.method.refreshSession, refreshSession),
+  route(AuthService.method.logout, logout),
+  route(AuthService.method.whoAmI, whoAmI),
+  route(OrganizationService.method.getOrganization, getOrganization),
+  route(AccountService.method.createAccount, createAccount),
+  route(AccountService.method.getAccount, getAccount),
+  route(AccountService.method.listAccounts, listAccounts),
+  route(ServiceAccountService.method.createServiceAccount, createServiceAccount),
+  route(ServiceAccountService.method.getServiceAccount, getServiceAccount),
+  route(ServiceAccountService.method.listServiceAccounts, listServiceAccounts),
+  route(ServiceAccountService.method.updateServiceAccount, updateServiceAccount),
+  route(ServiceAccountService.method.disableServiceAccount, disableServiceAccount),
+  route(ServiceAccountService.method.enableServiceAccount, enableServiceAccount),
+  route(ServiceAccountService.method.deleteServiceAccount, deleteServiceAccount),
+  route(ServiceAccountService.method.undeleteServiceAccount, undeleteServiceAccount),
+  route(ApiKeyService.method.issueApiKey, issueApiKey),
+  route(ApiKeyService.method.getApiKey, getApiKey),
+  route(ApiKeyService.method.listApiKeys, listApiKeys),
+  route(ApiKeyService.method.revokeApiKey, revokeApiKey),
+  route(AuditService.method.listAuditEvents, listAuditEvents),
+];
+
+function route<M extends DescMethodUnary>(desc: M, handler: Handler<M>): Route {
+  const method = methods.get(`/${desc.parent.typeName}/${desc.name}`);
+  if (method === undefined)
+    throw new Error(`${desc.name} is not in the contract's list of services`);
+  return { method, handler: handler as unknown as Handler<DescMethodUnary> };
+}

@@ -1,0 +1,43 @@
+import {
+  CreateServiceAccountRequestSchema,
+  type ServiceAccountService,
+} from "../../../gen/pdaas/v1/service_account_service_pb.ts";
+import { notFound } from "../../errors.ts";
+import { authorizeGrant } from "../../iam/authorize.ts";
+import { newId } from "../../ids.ts";
+import { findAccount } from "../../store/accounts.ts";
+import { findServiceAccount, insertServiceAccount } from "../../store/service-accounts.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { claim } from "../idempotency.ts";
+import { toServiceAccount } from "../resources.ts";
+
+export const createServiceAccount: Handler<
+  typeof ServiceAccountService.method.createServiceAccount
+> = async (app, call, request) => {
+  const { organizationId } = call.principal;
+  authorizeGrant(call.principal, request.permissions);
+  const row = await change(app, call, async (tx) => {
+    const { resourceId, repeated } = await claim(
+      tx,
+      call,
+      CreateServiceAccountRequestSchema,
+      request,
+      newId("svc"),
+    );
+    call.resourceId = resourceId;
+    if (repeated) return findServiceAccount(tx, organizationId, resourceId);
+    const account = await findAccount(tx, organizationId, request.accountId);
+    if (account === undefined) throw notFound("account", request.accountId);
+    return insertServiceAccount(tx, {
+      id: resourceId,
+      organization_id: organizationId,
+      account_id: account.id,
+      name: request.name,
+      description: request.description,
+      permissions: [...request.permissions].sort(),
+    });
+  });
+  if (row === undefined) throw notFound("service account", call.resourceId);
+  return { serviceAccount: toServiceAccount(row) };
+};

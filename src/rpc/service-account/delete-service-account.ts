@@ -1,0 +1,17 @@
+import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
+import { updateServiceAccount } from "../../store/service-accounts.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { toServiceAccount } from "../resources.ts";
+import { ensureNotDeleted, lock } from "./lock.ts";
+
+export const deleteServiceAccount: Handler<
+  typeof ServiceAccountService.method.deleteServiceAccount
+> = async (app, call, request) => {
+  const row = await change(app, call, async (tx) => {
+    const current = await lock(tx, call, request);
+    ensureNotDeleted(current);
+    return updateServiceAccount(tx, current, { delete_time: new Date() });
+  });
+  return { serviceAccount: toServiceAccount(row) };
+};

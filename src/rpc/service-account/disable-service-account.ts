@@ -1,0 +1,18 @@
+import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
+import { updateServiceAccount } from "../../store/service-accounts.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { toServiceAccount } from "../resources.ts";
+import { ensureNotDeleted, lock } from "./lock.ts";
+
+export const disableServiceAccount: Handler<
+  typeof ServiceAccountService.method.disableServiceAccount
+> = async (app, call, request) => {
+  const row = await change(app, call, async (tx) => {
+    const current = await lock(tx, call, request);
+    ensureNotDeleted(current);
+    if (current.disable_time !== null) return current;
+    return updateServiceAccount(tx, current, { disable_time: new Date() });
+  });
+  return { serviceAccount: toServiceAccount(row) };
+};

@@ -1,0 +1,26 @@
+import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
+import { Code, ServiceError } from "../../errors.ts";
+import { updateServiceAccount } from "../../store/service-accounts.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { toServiceAccount } from "../resources.ts";
+import { lock } from "./lock.ts";
+
+export const undeleteServiceAccount: Handler<
+  typeof ServiceAccountService.method.undeleteServiceAccount
+> = async (app, call, request) => {
+  const row = await change(app, call, async (tx) => {
+    const current = await lock(tx, call, request);
+    if (current.delete_time === null) throw notDeleted();
+    return updateServiceAccount(tx, current, { delete_time: null });
+  });
+  return { serviceAccount: toServiceAccount(row) };
+};
+
+function notDeleted(): ServiceError {
+  return new ServiceError(
+    Code.failedPrecondition,
+    "RESOURCE_NOT_DELETED",
+    "The service account is not deleted, so there is nothing to bring back.",
+  );
+}

@@ -1,0 +1,85 @@
+import { createSecretKey, randomBytes } from "node:crypto";
+import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
+import type { Credential } from "../auth/credentials.ts";
+import { authenticateSession } from "../auth/sessions.ts";
+import { hasSignature, macHolds, readSignature } from "../auth/signature.ts";
+import { Code, ServiceError } from "../errors.ts";
+import { PrincipalType } from "../iam/principal.ts";
+import type { App } from "../rpc/app.ts";
+import type { Call } from "../rpc/call.ts";
+
+/** Stands in for the secret of a key that does not exist, so that its check takes as long. */
+const decoyKey = createSecretKey(randomBytes(49));
+
+/**
+ * Finds out who is calling. RPCs that anybody may call look at no credentials at all.
+ * @throws ServiceError UNAUTHENTICATED, or PERMISSION_DENIED when the RPC is not for such callers
+ */
+export async function authenticate(app: App, call: Call): Promise<void> {
+  const { callers } = call.method;
+  if (callers.has(Caller.ANONYMOUS)) return;
+  if (hasSignature(call.head)) await authenticateSignature(app, call);
+  else await authenticateToken(app, call);
+  const isUser = call.principal.type === PrincipalType.USER;
+  if (!callers.has(isUser ? Caller.SESSION : Caller.SIGNATURE)) throw wrongCaller(call);
+}
+
+async function authenticateToken(app: App, call: Call): Promise<void> {
+  const authorization = call.head.header("authorization");
+  if (authorization === undefined) {
+    throw new ServiceError(
+      Code.unauthenticated,
+      "SIGNATURE_MISSING",
+      "Sign the request with an API key (headers signature-input, signature and content-digest), or send a user's access token (header authorization).",
+    );
+  }
+  call.authenticated(await authenticateSession(app.db, app.accessTokens, authorization));
+}
+
+async function authenticateSignature(app: App, call: Call): Promise<void> {
+  const signed = readSignature(call.head, {
+    now: Date.now() / 1000,
+    ...(app.authorities && { authorities: app.authorities }),
+  });
+  const cached = app.credentials.get(signed.accessKey);
+  const credential = cached instanceof Promise ? await cached : cached;
+  const holds = macHolds(signed, credential?.key ?? decoyKey);
+  call.signed = signed;
+  admitCredential(call, credential, holds);
+}
+
+/** Every refusal reads alike to the caller; the audit log has the true reason. */
+export function admitCredential(
+  call: Call,
+  credential: Credential | undefined,
+  macHeld: boolean,
+): asserts credential is Credential {
+  if (credential === undefined) throw invalid("UNKNOWN_ACCESS_KEY");
+  const { principal } = credential;
+  const { organizationId, apiKeyId } = principal;
+  call.claimant = { organizationId, apiKeyId, ...(macHeld && { principal }) };
+  if (!macHeld) throw invalid("WRONG_SECRET_KEY");
+  if (credential.refusal !== undefined) throw invalid(credential.refusal);
+  call.epoch = credential.epoch;
+  call.authenticated(principal);
+}
+
+function invalid(trueReason: string): ServiceError {
+  return new ServiceError(
+    Code.unauthenticated,
+    "SIGNATURE_INVALID",
+    "The signature does not hold, or its key is not honoured. Check the access key, the secret key, and that the key and its service account are active.",
+    { trueReason },
+  );
+}
+
+function wrongCaller(call: Call): ServiceError {
+  const wanted = call.method.callers.has(Caller.SESSION)
+    ? "a user's session: log in and send the access token"
+    : "a signed request: use an API key";
+  return new ServiceError(
+    Code.permissionDenied,
+    "CALLER_NOT_ALLOWED",
+    `${call.method.action} takes ${wanted}.`,
+  );
+}

@@ -1,0 +1,178 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import {
+  ConnectError,
+  type ContextValues,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { Code, ServiceError } from "../errors.ts";
+import { newRequestId } from "../ids.ts";
+import type { App } from "../rpc/app.ts";
+import { Call } from "../rpc/call.ts";
+import { type Route, routes } from "../rpc/routes.ts";
+import { payloadOf, ReceivedBody } from "./body.ts";
+import { decode, maxMessageBytes } from "./decode.ts";
+import { admit, checkBody, serve } from "./interceptors.ts";
+import type { Outcomes } from "./outcome.ts";
+import { peerAddress, requestHead } from "./request-head.ts";
+import { detailsOf } from "./status.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** Of HTTP/1.1, or of HTTP/2 in the same form, with its stream. */
+export type NodeResponse = ServerResponse & { stream?: ServerHttp2Stream };
+
+/** One request on its way through connect-node: what its gate and its implementation share. */
+interface Exchange {
+  request: NodeRequest;
+  body: ReceivedBody;
+  call?: Call;
+  message?: MessageShape<DescMessage>;
+}
+
+const exchangeKey = createContextKey<Exchange | undefined>(undefined);
+
+/** Connect, gRPC-Web and gRPC over connect-node: it does the protocols, and we do everything else. */
+export class ConnectHandlers {
+  readonly #app: App;
+  readonly #outcomes: Outcomes;
+  readonly #handlers = new Map<string, UniversalHandler>();
+  readonly #routes = new Map(routes.map((route) => [route.method.desc, route]));
+
+  constructor(app: App, outcomes: Outcomes) {
+    this.#app = app;
+    this.#outcomes = outcomes;
+    const router = createConnectRouter({
+      acceptCompression: [],
+      readMaxBytes: maxMessageBytes,
+      requestGate: (context) => this.#gate(context),
+    });
+    for (const route of routes) router.rpc(route.method.desc, (_, ctx) => this.#serve(route, ctx));
+    for (const handler of router.handlers) this.#handlers.set(handler.requestPath, handler);
+  }
+
+  /** Whether there is an RPC at this path (without the query). */
+  has(path: string): boolean {
+    return this.#handlers.has(path);
+  }
+
+  /** Whether the RPC at this path can be called with the request's content type. */
+  accepts(path: string, request: NodeRequest): boolean {
+    const contentType = request.headers["content-type"] ?? "";
+    return this.#handlers.get(path)?.supportedContentType(contentType) === true;
+  }
+
+  async handle(path: string, request: NodeRequest, response: NodeResponse): Promise<void> {
+    const handler = this.#handlers.get(path) as UniversalHandler;
+    const exchange: Exchange = { request, body: new ReceivedBody(request) };
+    const values: ContextValues = createContextValues().set(exchangeKey, exchange);
+    try {
+      const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+      const answer = await handler({ ...universal, body: exchange.body.replay() });
+      exchange.body.abandonUnread(response);
+      await universalResponseToNodeResponse(answer, response);
+    } catch (error) {
+      // The connection broke: there is nobody to answer.
+      this.#app.log.debug({ err: error }, "answer not delivered");
+      response.destroy();
+    }
+  }
+
+  /** Runs before connect reads the body: it sees one that was admitted, checked and parsed already. */
+  async #gate(context: HandlerContext): Promise<void> {
+    const exchange = context.values.get(exchangeKey) as Exchange;
+    const route = this.#routes.get(context.method as Route["method"]["desc"]) as Route;
+    const call = toCall(route, context, exchange.request);
+    exchange.call = call;
+    context.responseHeader.set("x-request-id", call.requestId);
+    try {
+      refuseCompression(call);
+      await admit(this.#app, call);
+      const body = await exchange.body.read(context.timeoutMs());
+      checkBody(call, body);
+      exchange.message = decode(route.method.desc.input, ...payloadOf(body, call.head));
+    } catch (error) {
+      throw this.#refusal(call, error);
+    }
+  }
+
+  async #serve(route: Route, context: HandlerContext) {
+    const exchange = context.values.get(exchangeKey) as Exchange;
+    const call = exchange.call as Call;
+    try {
+      const request = exchange.message as MessageShape<DescMessage>;
+      const work = serve(this.#app, call, route, request);
+      const response = await abandonedAt(context.signal, call, work);
+      this.#outcomes.carriedOut(call, "http");
+      return response;
+    } catch (error) {
+      throw this.#refusal(call, error);
+    }
+  }
+
+  #refusal(call: Call, thrown: unknown): ConnectError {
+    const error = this.#outcomes.refused(call, "http", thrown);
+    const details = detailsOf(error, call.requestId);
+    return new ConnectError(error.message, error.code as number, undefined, details as never);
+  }
+}
+
+function toCall(route: Route, context: HandlerContext, request: NodeRequest): Call {
+  const authority = "authority" in request ? request.authority : (request.headers.host ?? "");
+  const timeoutMs = context.timeoutMs();
+  const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  return new Call({
+    method: route.method,
+    head: requestHead(request.method ?? "", authority, request.url ?? "", request.headers),
+    requestId: newRequestId(),
+    address: peerAddress(request.socket.remoteAddress),
+    liveness: {
+      get cancelled() {
+        return context.signal.aborted && Date.now() < deadline;
+      },
+      deadline,
+    },
+  });
+}
+
+function refuseCompression({ head }: Call): void {
+  const headers = ["content-encoding", "grpc-encoding", "connect-content-encoding"];
+  const compressed = headers.find((name) => (head.header(name) ?? "identity") !== "identity");
+  if (compressed === undefined) return;
+  throw new ServiceError(
+    Code.unimplemented,
+    "ENCODING_UNSUPPORTED",
+    `Compressed messages are not accepted. Send them without the header ${compressed}.`,
+  );
+}
+
+/** Answers at the deadline, or when the caller goes away, even if the work takes longer. */
+async function abandonedAt<T>(signal: AbortSignal, call: Call, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(abandoned(call));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    promise.catch(() => {});
+    work.catch(() => {});
+  }
+}
+
+function abandoned(call: Call): unknown {
+  try {
+    call.ensureLive();
+  } catch (error) {
+    return error;
+  }
+  return new ServiceError(Code.cancelled, "CANCELLED", "The caller cancelled the call.");
+}

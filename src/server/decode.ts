@@ -1,0 +1,92 @@
+import {
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  fromJsonString,
+  type Message,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { Code, invalidFields, ServiceError } from "../errors.ts";
+
+export const maxMessageBytes = 4 * 1024 * 1024;
+
+/**
+ * Parses a request message. Nothing is overlooked: a field that this version does not know may be
+ * one that its sender relies on, such as a limit.
+ * @throws ServiceError MESSAGE_MALFORMED, FIELD_UNKNOWN or FIELD_INVALID
+ */
+export function decode<Desc extends DescMessage>(
+  desc: Desc,
+  bytes: Uint8Array,
+  codec: "binary" | "json",
+): MessageShape<Desc> {
+  const message = codec === "json" ? parseJson(desc, bytes) : parseBinary(desc, bytes);
+  inspect(desc, message, "");
+  return message;
+}
+
+function parseBinary<Desc extends DescMessage>(desc: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  try {
+    return fromBinary(desc, bytes);
+  } catch (error) {
+    throw malformed(desc, "protobuf", error);
+  }
+}
+
+function parseJson<Desc extends DescMessage>(desc: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return fromJsonString(desc, text);
+  } catch (error) {
+    const unknown = /key "(.{1,100})" is unknown/.exec(String(error))?.[1];
+    if (unknown !== undefined) throw unknownField(desc, `"${unknown}"`);
+    throw malformed(desc, "JSON", error);
+  }
+}
+
+function malformed(desc: DescMessage, format: string, cause: unknown): ServiceError {
+  // The parser's words name a field or an offset, and at worst what the caller itself sent there.
+  const detail = cause instanceof Error ? cause.message.slice(0, 200) : "";
+  return new ServiceError(
+    Code.invalidArgument,
+    "MESSAGE_MALFORMED",
+    `The body is not a ${desc.typeName} in ${format} (${detail}). Check the client's contract version and encoding.`,
+    { cause },
+  );
+}
+
+function unknownField(desc: DescMessage, field: string): ServiceError {
+  return new ServiceError(
+    Code.invalidArgument,
+    "FIELD_UNKNOWN",
+    `${desc.name} has no field ${field}. Check its spelling, and that the server is as new as the client.`,
+  );
+}
+
+/** Looks for unknown fields, and for text that cannot be stored. */
+function inspect(desc: DescMessage, message: Message, path: string): void {
+  const unknown = message.$unknown?.[0];
+  if (unknown !== undefined) throw unknownField(desc, `number ${unknown.no}`);
+  for (const field of desc.fields) {
+    const value = (message as unknown as Record<string, unknown>)[field.localName];
+    if (typeof value === "string") inspectText(value, path + field.name);
+    else if (typeof value === "object" && value !== null) inspectNested(field, value, path);
+  }
+}
+
+function inspectNested(field: DescField, value: object, path: string): void {
+  const name = path + field.name;
+  if (field.fieldKind === "message") inspect(field.message, value as Message, `${name}.`);
+  if (field.fieldKind !== "list") return;
+  for (const [i, item] of (value as unknown[]).entries()) {
+    if (typeof item === "string") inspectText(item, `${name}[${i}]`);
+    else if (field.listKind === "message") {
+      inspect(field.message, item as Message, `${name}[${i}].`);
+    }
+  }
+}
+
+function inspectText(text: string, field: string): void {
+  if (!text.includes("\0") && text.isWellFormed()) return;
+  throw invalidFields([{ field, description: "must be Unicode text without NUL characters" }]);
+}

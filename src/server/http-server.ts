@@ -1,0 +1,100 @@
+import { createServer as createHttp1 } from "node:http";
+import { createServer as createHttp2, createSecureServer } from "node:http2";
+import { type AddressInfo, createServer as createNet, type Server, type Socket } from "node:net";
+import type { Listener } from "./http.ts";
+
+/** A certificate chain and its private key, as PEM. */
+export interface Tls {
+  cert: Buffer;
+  key: Buffer;
+}
+
+const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+const http2Options = { settings: { maxConcurrentStreams: 1_000 } };
+
+/** A server of HTTP/1.1 and HTTP/2 on one port. */
+export class HttpServer {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #setTls: (tls: Tls) => void;
+  #inFlight = 0;
+  #onIdle = () => {};
+
+  constructor(listener: Listener, tls: Tls | undefined) {
+    const counted: Listener = (request, response) => {
+      this.#inFlight++;
+      response.once("close", () => {
+        this.#inFlight--;
+        if (this.#inFlight === 0) this.#onIdle();
+      });
+      listener(request, response);
+    };
+    if (tls === undefined) {
+      this.#server = plainServer(counted);
+      this.#setTls = () => {};
+    } else {
+      const secure = createSecureServer(
+        { ...tls, ...timeouts, ...http2Options, allowHTTP1: true },
+        counted as never,
+      );
+      this.#server = secure;
+      this.#setTls = (next) => secure.setSecureContext(next);
+    }
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** Binds the server; port 0 takes any free one. @returns the port */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", reject);
+        resolve((this.#server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Takes a certificate into use for new connections. @throws Error when it does not fit its key */
+  setTls(tls: Tls): void {
+    this.#setTls(tls);
+  }
+
+  /** Stops accepting connections, lets calls in flight finish for a while, then ends what is left. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (this.#inFlight > 0) await this.#idleWithin(graceMs);
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #idleWithin(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Without TLS there is no negotiation; an HTTP/2 client begins with its preface (RFC 9113 §3.4). */
+function plainServer(listener: Listener): Server {
+  const http1 = createHttp1(timeouts, listener);
+  const http2 = createHttp2(http2Options, listener as never);
+  return createNet((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.setTimeout(timeouts.headersTimeout, () => socket.destroy());
+    socket.once("data", (head) => {
+      socket.setTimeout(0).removeAllListeners("timeout").pause();
+      socket.unshift(head);
+      // No HTTP/1.1 method that is served here begins like "PRI".
+      const server = head.toString("latin1", 0, 3) === "PRI" ? http2 : http1;
+      server.emit("connection", socket);
+      socket.resume();
+    });
+  });
+}

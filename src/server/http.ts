@@ -1,0 +1,97 @@
+import type { Registry } from "prom-client";
+import { Code, ServiceError } from "../errors.ts";
+import { newRequestId } from "../ids.ts";
+import type { App } from "../rpc/app.ts";
+import { ConnectHandlers, type NodeRequest, type NodeResponse } from "./connect.ts";
+import { applyCors } from "./cors.ts";
+import { trailersOf, unknownMethod } from "./grpc-streams.ts";
+import type { Outcomes } from "./outcome.ts";
+import type { Readiness } from "./readiness.ts";
+import { connectErrorJson } from "./status.ts";
+
+export interface HttpListenerOptions {
+  app: App;
+  outcomes: Outcomes;
+  readiness: Readiness;
+  registry: Registry;
+  corsOrigins: ReadonlySet<string>;
+}
+
+export type Listener = (request: NodeRequest, response: NodeResponse) => void;
+
+/** Answers RPCs over Connect, gRPC-Web and gRPC, and the pages that operators ask for. */
+export function createHttpListener(options: HttpListenerOptions): Listener {
+  const handlers = new ConnectHandlers(options.app, options.outcomes);
+  return (request, response) => {
+    response.on("error", () => {});
+    if (applyCors(options.corsOrigins, request, response)) return;
+    const path = (request.url ?? "").split("?", 1)[0] as string;
+    const page = pages.get(path);
+    if (page !== undefined) void page(options, response);
+    else if (!handlers.has(path)) refuse(request, response, unknownMethod(path), 404);
+    else if (request.method !== "POST") refuse(request, response, onlyPost(), 405);
+    else if (!handlers.accepts(path, request)) refuse(request, response, unknownType(), 415);
+    else void handlers.handle(path, request, response);
+  };
+}
+
+type Page = (options: HttpListenerOptions, response: NodeResponse) => void | Promise<void>;
+
+const pages = new Map<string, Page>([
+  ["/healthz", (_, response) => sendJson(response, 200, { status: "alive" })],
+  ["/readyz", readyz],
+  ["/metrics", metrics],
+  ["/.well-known/jwks.json", ({ app }, response) => sendJson(response, 200, app.accessTokens.jwks)],
+]);
+
+function readyz({ readiness: { faults } }: HttpListenerOptions, response: NodeResponse): void {
+  const ready = Object.keys(faults).length === 0;
+  sendJson(response, ready ? 200 : 503, { status: ready ? "ready" : "not ready", faults });
+}
+
+async function metrics({ registry }: HttpListenerOptions, response: NodeResponse): Promise<void> {
+  const text = await registry.metrics();
+  response.writeHead(200, { "content-type": registry.contentType });
+  response.end(text);
+}
+
+function sendJson(response: NodeResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+/** Refuses what no handler sees, in the form of the protocol that the caller speaks. */
+function refuse(
+  request: NodeRequest,
+  response: NodeResponse,
+  error: ServiceError,
+  httpStatus: number,
+): void {
+  const requestId = newRequestId();
+  const contentType = request.headers["content-type"] ?? "";
+  if (response.stream === undefined) response.setHeader("connection", "close");
+  if (contentType.startsWith("application/grpc")) {
+    for (const [name, value] of Object.entries(trailersOf(error, requestId))) {
+      response.setHeader(name, value as string);
+    }
+    response.writeHead(200, { "content-type": "application/grpc" });
+    response.end();
+    return;
+  }
+  response.setHeader("x-request-id", requestId);
+  sendJson(response, httpStatus, connectErrorJson(error, requestId));
+}
+
+function onlyPost(): ServiceError {
+  return unsupported("RPCs are called with POST. Send the message as the body.");
+}
+
+function unknownType(): ServiceError {
+  return unsupported(
+    "The content type is none of application/json, application/proto, application/grpc and application/grpc-web (the last two also with +proto or +json).",
+  );
+}
+
+function unsupported(message: string): ServiceError {
+  return new ServiceError(Code.unimplemented, "ENCODING_UNSUPPORTED", message);
+}

@@ -1,0 +1,64 @@
+import { create, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import { digestHolds } from "../auth/signature.ts";
+import { Code, ServiceError } from "../errors.ts";
+import { authorize } from "../iam/authorize.ts";
+import type { App } from "../rpc/app.ts";
+import type { Call } from "../rpc/call.ts";
+import type { Route } from "../rpc/routes.ts";
+import { authenticate } from "./authenticate.ts";
+import { spendNonce } from "./spend-nonce.ts";
+import { validate } from "./validate.ts";
+
+// What every call goes through on both servers, in this order:
+//
+//   admit       before the body is read, so that a stranger's body costs nothing
+//     can record   a refusal that could not be recorded must not be given
+//     authenticate who is calling; nothing is stored for a caller who is not known
+//     spend nonce  only after the HMAC held: else anybody could use up the nonces of others
+//   check body  before anything parses it: what was not signed is not looked at
+//   serve
+//     authorise    before validation: what a request should look like is no stranger's business
+//     validate     the rules of the contract
+//     handler      which records its change in its own transaction
+
+/** Admits the caller by the headers alone. */
+export async function admit(app: App, call: Call): Promise<void> {
+  app.audit.ensureCanRecord();
+  await authenticate(app, call);
+  await spendNonce(app, call);
+}
+
+/** Holds that the body is the one that was signed. */
+export function checkBody(call: Call, ...chunks: Uint8Array[]): void {
+  if (call.signed === undefined || digestHolds(call.signed, ...chunks)) return;
+  throw new ServiceError(
+    Code.unauthenticated,
+    "DIGEST_MISMATCH",
+    "The body is not the one that was signed. Compute content-digest over the bytes that are sent, after serialisation and with any envelope.",
+  );
+}
+
+/** Carries an admitted call out. */
+export async function serve(
+  app: App,
+  call: Call,
+  route: Route,
+  request: MessageShape<DescMessage>,
+): Promise<MessageShape<DescMessage>> {
+  call.resourceId = resourceIdOf(call, request);
+  if (call.caller !== undefined) {
+    const type = call.method.access.resourceType;
+    const { organizationId } = call.principal;
+    authorize(call.principal, call.method, { type, id: call.resourceId, organizationId });
+  }
+  validate(call.method.desc.input, request);
+  const response = await route.handler(app, call, request);
+  return create(call.method.desc.output, response);
+}
+
+function resourceIdOf({ method }: Call, request: Message): string {
+  if (method.resourceField === undefined) return "";
+  const id = (request as unknown as Record<string, unknown>)[method.resourceField];
+  // Not validated yet, and bound for the audit log.
+  return typeof id === "string" ? id.slice(0, 100) : "";
+}

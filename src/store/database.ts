@@ -1,0 +1,43 @@
+import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from "kysely";
+import pg from "pg";
+import type { Schema } from "./schema.ts";
+
+/** A pool of Postgres connections. */
+export type Database = Kysely<Schema>;
+/** A transaction on one of them; what is read or written within it stands or falls together. */
+export type Transaction = KyselyTransaction<Schema>;
+/** Either: for queries that can run inside or outside a transaction. */
+export type Queryable = Database | Transaction;
+
+/** Postgres settings that are the same wherever it runs. */
+const defaults: pg.PoolConfig = {
+  max: 20,
+  connectionTimeoutMillis: 3_000,
+  idleTimeoutMillis: 60_000,
+  statement_timeout: 10_000,
+  idle_in_transaction_session_timeout: 15_000,
+  application_name: "pdaas",
+};
+
+/** int8 columns are counters far below 2^53, so they are read as numbers. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: "text" | "binary") =>
+    oid === pg.types.builtins.INT8
+      ? Number
+      : // biome-ignore lint/suspicious/noExplicitAny: pg's overloads cannot express a pass-through.
+        (pg.types.getTypeParser as any)(oid, format),
+};
+
+/**
+ * Opens a pool. Connections are made on first use, so an unreachable server shows then.
+ * @param onError told of connections that break while idle; the pool replaces them
+ */
+export function openDatabase(
+  config: pg.PoolConfig,
+  onError: (error: Error) => void = () => {},
+): Database {
+  const pool = new pg.Pool({ ...defaults, types, ...config });
+  pool.on("error", onError);
+  pool.on("connect", (client) => client.on("error", onError));
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+}

@@ -1,0 +1,14 @@
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import { rememberMinutes } from "./idempotent-requests.ts";
+
+/** Removes what has no use any more. Nothing that anybody could still ask for is among it. */
+export async function removeExpired(db: Database): Promise<void> {
+  const before = (minutes: number) => sql<Date>`now() - make_interval(mins => ${minutes})`;
+  await db
+    .deleteFrom("idempotent_requests")
+    .where("create_time", "<", before(rememberMinutes))
+    .execute();
+  await db.deleteFrom("login_attempts").where("window_start", "<", before(60)).execute();
+  await db.deleteFrom("sessions").where("expire_time", "<", before(60)).execute();
+}

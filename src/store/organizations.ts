@@ -1,0 +1,67 @@
+import { sql } from "kysely";
+import type { Queryable, Transaction } from "./database.ts";
+
+export interface OrganizationRow {
+  id: string;
+  slug: string;
+  name: string;
+  sealed_data_key: Buffer;
+  access_epoch: number;
+  create_time: Date;
+}
+
+const columns = ["id", "slug", "name", "sealed_data_key", "access_epoch", "create_time"] as const;
+
+export async function insertOrganization(
+  tx: Transaction,
+  row: Pick<OrganizationRow, "id" | "slug" | "name" | "sealed_data_key">,
+): Promise<void> {
+  await tx.insertInto("organizations").values(row).execute();
+}
+
+export async function findOrganization(
+  db: Queryable,
+  id: string,
+): Promise<OrganizationRow | undefined> {
+  return db.selectFrom("organizations").select(columns).where("id", "=", id).executeTakeFirst();
+}
+
+export async function findOrganizationBySlug(
+  db: Queryable,
+  slug: string,
+): Promise<OrganizationRow | undefined> {
+  return db.selectFrom("organizations").select(columns).where("slug", "=", slug).executeTakeFirst();
+}
+
+/** Whether anybody has set this installation up. */
+export async function hasOrganizations(db: Queryable): Promise<boolean> {
+  return (
+    (await db.selectFrom("organizations").select("id").limit(1).executeTakeFirst()) !== undefined
+  );
+}
+
+/**
+ * Raises the organization's access epoch. The row stays locked until the transaction ends, so the
+ * epochs of an organization are committed in their order.
+ */
+export async function raiseAccessEpoch(tx: Transaction, id: string): Promise<number> {
+  const row = await tx
+    .updateTable("organizations")
+    .set({ access_epoch: sql`access_epoch + 1`, access_epoch_time: sql`clock_timestamp()` })
+    .where("id", "=", id)
+    .returning("access_epoch")
+    .executeTakeFirstOrThrow();
+  return row.access_epoch;
+}
+
+/** The epochs of the organizations whose epoch was raised in the last `seconds`. */
+export async function recentAccessEpochs(
+  db: Queryable,
+  seconds: number,
+): Promise<{ id: string; access_epoch: number }[]> {
+  return db
+    .selectFrom("organizations")
+    .select(["id", "access_epoch"])
+    .where("access_epoch_time", ">", sql<Date>`now() - make_interval(secs => ${seconds})`)
+    .execute();
+}
