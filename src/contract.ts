@@ -46,6 +46,13 @@ export const permissions: ReadonlySet<string> = new Set([
   ...[...methods.values()].map((m) => m.access.permission).filter((p) => p !== ""),
 ]);
 
+/** What the contract says of an RPC. */
+export function methodOf(desc: DescMethod): Method {
+  const method = methods.get(`/${desc.parent.typeName}/${desc.name}`);
+  if (method === undefined) throw new Error(`${desc.name} is of no service in the contract's list`);
+  return method;
+}
+
 function describe(desc: DescMethod): Method {
   if (desc.methodKind !== "unary") {
     throw new Error(`${desc.name} is ${desc.methodKind}; only unary RPCs are served so far`);

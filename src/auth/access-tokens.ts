@@ -67,7 +67,7 @@ export class AccessTokens {
         typ: "at+jwt",
         requiredClaims: ["sub", "sid", "exp"],
       });
-      return { userId: payload.sub as string, sessionId: String(payload["sid"]) };
+      return { userId: payload.sub as string, sessionId: String(payload.sid) };
     } catch (error) {
       throw new ServiceError(
         Code.unauthenticated,

@@ -1,4 +1,5 @@
-import type { RequestHead, SignedHead } from "../auth/signature.ts";
+import type { RequestHead } from "../auth/request-head.ts";
+import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
 import { Code, ServiceError } from "../errors.ts";
 import type { Principal } from "../iam/principal.ts";

@@ -5,7 +5,7 @@ import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { AuthService } from "../../gen/pdaas/v1/auth_service_pb.ts";
 import { OrganizationService } from "../../gen/pdaas/v1/organization_service_pb.ts";
 import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
-import { type Method, methods } from "../contract.ts";
+import { type Method, methodOf } from "../contract.ts";
 import { createAccount } from "./account/create-account.ts";
 import { getAccount } from "./account/get-account.ts";
 import { listAccounts } from "./account/list-accounts.ts";
@@ -61,8 +61,5 @@ export const routes: readonly Route[] = [
 ];
 
 function route<M extends DescMethodUnary>(desc: M, handler: Handler<M>): Route {
-  const method = methods.get(`/${desc.parent.typeName}/${desc.name}`);
-  if (method === undefined)
-    throw new Error(`${desc.name} is not in the contract's list of services`);
-  return { method, handler: handler as unknown as Handler<DescMethodUnary> };
+  return { method: methodOf(desc), handler: handler as unknown as Handler<DescMethodUnary> };
 }

@@ -1,4 +1,4 @@
-import type { RequestHead } from "../auth/signature.ts";
+import type { RequestHead } from "../auth/request-head.ts";
 import { Code, ServiceError } from "../errors.ts";
 import type { NodeRequest, NodeResponse } from "./connect.ts";
 import { maxMessageBytes } from "./decode.ts";

@@ -22,8 +22,8 @@ import { type Route, routes } from "../rpc/routes.ts";
 import { payloadOf, ReceivedBody } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
+import { peerAddress, requestHead } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
-import { peerAddress, requestHead } from "./request-head.ts";
 import { detailsOf } from "./status.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;

@@ -14,8 +14,8 @@ import { type Route, routes } from "../rpc/routes.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
 import { headersOf, watchStreams } from "./grpc-streams.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
+import { peerAddress, requestHead } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
-import { peerAddress, requestHead } from "./request-head.ts";
 import { statusBytes } from "./status.ts";
 
 type RawCall = ServerUnaryCall<Buffer, Buffer>;

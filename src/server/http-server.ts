@@ -2,12 +2,7 @@ import { createServer as createHttp1 } from "node:http";
 import { createServer as createHttp2, createSecureServer } from "node:http2";
 import { type AddressInfo, createServer as createNet, type Server, type Socket } from "node:net";
 import type { Listener } from "./http.ts";
-
-/** A certificate chain and its private key, as PEM. */
-export interface Tls {
-  cert: Buffer;
-  key: Buffer;
-}
+import type { Tls } from "./tls.ts";
 
 const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
 const http2Options = { settings: { maxConcurrentStreams: 1_000 } };

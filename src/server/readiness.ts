@@ -52,7 +52,7 @@ export class Readiness {
     ]);
     if (this.#closing) return;
     const faults: Faults = {};
-    if (database.status === "rejected") faults["database"] = "cannot be reached";
+    if (database.status === "rejected") faults.database = "cannot be reached";
     if (replayStore.status === "rejected") faults["replay store"] = "cannot be reached";
     this.#set(faults);
   }
@@ -62,7 +62,10 @@ export class Readiness {
     this.#faults = faults;
     const isReady = Object.keys(faults).length === 0;
     if (isReady === wasReady) return;
-    this.#app.log[isReady ? "info" : "error"]({ faults }, isReady ? "ready" : "not ready");
+    this.#app.log[isReady || this.#closing ? "info" : "error"](
+      { faults },
+      isReady ? "ready" : "not ready",
+    );
     this.#onChange(isReady);
   }
 }

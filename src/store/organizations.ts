@@ -65,3 +65,8 @@ export async function recentAccessEpochs(
     .where("access_epoch_time", ">", sql<Date>`now() - make_interval(secs => ${seconds})`)
     .execute();
 }
+
+/** Lets one transaction at a time decide what the first organization is. */
+export async function lockOrganizations(tx: Transaction): Promise<void> {
+  await sql`lock table organizations in share row exclusive mode`.execute(tx);
+}

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { RequestHead } from "../auth/signature.ts";
+import type { RequestHead } from "../auth/request-head.ts";
 
 /** The head of a request as Node gives it: names in lower case, repeated headers joined by ", ". */
 export function requestHead(

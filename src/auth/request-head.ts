@@ -1,0 +1,31 @@
+/** The head of a request, as it came. */
+export interface RequestHead {
+  method: string;
+  /** The host header, or `:authority`. */
+  authority: string;
+  /** The raw request target: path and query, not decoded. */
+  target: string;
+  /** By name in lower case; repeated headers are joined by ", ". */
+  header(name: string): string | undefined;
+}
+
+/** The value of a covered component (RFC 9421 §2.1, §2.2); a field that is missing is empty. */
+export function componentValue(head: RequestHead, name: string): string {
+  switch (name) {
+    case "@method":
+      return head.method;
+    case "@authority":
+      return normalAuthority(head.authority);
+    case "@path":
+      return head.target.split("?", 1)[0] || "/";
+    case "@query":
+      return head.target.includes("?") ? head.target.slice(head.target.indexOf("?")) : "?";
+    default:
+      return (head.header(name) ?? "").trim();
+  }
+}
+
+/** Lower case, and without the port that its scheme implies (RFC 9421 §2.2.3). */
+export function normalAuthority(authority: string): string {
+  return authority.toLowerCase().replace(/:(80|443)$/, "");
+}

@@ -1,0 +1,78 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { create, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
+import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { methodOf } from "../contract.ts";
+import type { Principal } from "../iam/principal.ts";
+import { newRequestId } from "../ids.ts";
+import { issueApiKey } from "../rpc/api-key/issue-api-key.ts";
+import type { App } from "../rpc/app.ts";
+import { Call } from "../rpc/call.ts";
+import type { Handler } from "../rpc/handler.ts";
+import { createServiceAccount } from "../rpc/service-account/create-service-account.ts";
+
+/** A key of the demo service account. */
+export interface Demo {
+  accessKey: string;
+  secretKey: string;
+}
+
+/** Makes a service account to try things out with, by the handlers that serve everybody. */
+export async function createDemo(
+  app: App,
+  administrator: Principal,
+  accountId: string,
+): Promise<Demo> {
+  const { serviceAccount } = await act(
+    app,
+    administrator,
+    ServiceAccountService.method.createServiceAccount,
+    createServiceAccount,
+    {
+      accountId,
+      name: "Demo",
+      description: "Made at the first start, to try signed calls with.",
+      permissions: ["Organizations.read", "ServiceAccounts.read"],
+    },
+  );
+  const { apiKey, secretKey } = await act(
+    app,
+    administrator,
+    ApiKeyService.method.issueApiKey,
+    issueApiKey,
+    { serviceAccountId: serviceAccount?.id ?? "", description: "demo.env" },
+  );
+  return { accessKey: apiKey?.accessKey ?? "", secretKey: secretKey ?? "" };
+}
+
+/** @returns the file, which a client takes its key from and which only its owner can read */
+export async function writeDemoEnv(dataDir: string, url: string, demo: Demo): Promise<string> {
+  const file = join(dataDir, "demo.env");
+  const lines = [
+    `PDAAS_API_URL=${url}`,
+    `PDAAS_ACCESS_KEY=${demo.accessKey}`,
+    `PDAAS_SECRET_KEY=${demo.secretKey}`,
+  ];
+  await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** Calls a handler as a principal that did not come over the wire. */
+async function act<M extends DescMethodUnary>(
+  app: App,
+  principal: Principal,
+  desc: M,
+  handler: Handler<M>,
+  request: MessageInitShape<M["input"]>,
+): Promise<MessageInitShape<M["output"]>> {
+  const call = new Call({
+    method: methodOf(desc),
+    head: { method: "", authority: "", target: "", header: () => undefined },
+    requestId: newRequestId(),
+    address: "",
+    liveness: { cancelled: false, deadline: Number.POSITIVE_INFINITY },
+  });
+  call.authenticated(principal);
+  return handler(app, call, create(desc.input, request) as never);
+}

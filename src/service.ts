@@ -1,0 +1,225 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Server } from "@grpc/grpc-js";
+import type pg from "pg";
+import type { Logger } from "pino";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { AuditLog } from "./audit/audit-log.ts";
+import { AccessTokens } from "./auth/access-tokens.ts";
+import { Credentials } from "./auth/credentials.ts";
+import { EpochPoll } from "./auth/epoch-poll.ts";
+import { decoyHash } from "./auth/passwords.ts";
+import { type MasterKey, masterKeyFrom } from "./auth/sealing.ts";
+import { type Config, masterKeyFile } from "./config.ts";
+import { openMasterKey } from "./embedded/master-key.ts";
+import { startEmbeddedPostgres } from "./embedded/postgres.ts";
+import type { App } from "./rpc/app.ts";
+import { purgeDeleted } from "./rpc/purge.ts";
+import { createGrpcServer, listenGrpc } from "./server/grpc.ts";
+import { addHealth, addReflection } from "./server/health.ts";
+import { createHttpListener } from "./server/http.ts";
+import { HttpServer } from "./server/http-server.ts";
+import { Outcomes } from "./server/outcome.ts";
+import { Readiness } from "./server/readiness.ts";
+import { Certificate, grpcCredentials } from "./server/tls.ts";
+import { type Database, openDatabase } from "./store/database.ts";
+import { type Instance, markReplayStoreUsed, openInstance } from "./store/instance.ts";
+import { removeExpired } from "./store/maintenance.ts";
+import { migrateToLatest } from "./store/migrate.ts";
+import { ProcessLock } from "./store/process-lock.ts";
+import { connectRedis } from "./store/redis.ts";
+import { openMemoryReplayStore } from "./store/replay/memory.ts";
+import { RedisReplayStore } from "./store/replay/redis.ts";
+import type { ReplayStore } from "./store/replay/replay-store.ts";
+
+/** A running service. */
+export interface Service {
+  readonly app: App;
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly httpUrl: string;
+  /** Such as `127.0.0.1:50051`. */
+  readonly grpcAddress: string;
+  /** Finishes calls in flight, writes what is left, and stops everything that was started. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the service, all of it or nothing.
+ * @param onFatal told when it must not go on: the process should end
+ * @param prepare runs when all but the servers is up, so that what it makes is there for the first call
+ */
+export async function startService(
+  config: Config,
+  log: Logger,
+  onFatal: (reason: string) => void,
+  prepare: (app: App) => Promise<void> = async () => {},
+): Promise<Service> {
+  // Whatever was started is stopped in reverse order, at the end or when a later step fails.
+  await using started = new AsyncDisposableStack();
+  const app = await startApp(config, log, onFatal, started);
+  await prepare(app);
+  const addresses = await startServers(config, app, started);
+  const stack = started.move();
+  return { app, ...addresses, close: () => stack.disposeAsync() };
+}
+
+async function startApp(
+  config: Config,
+  log: Logger,
+  onFatal: (reason: string) => void,
+  started: AsyncDisposableStack,
+): Promise<App> {
+  const poolConfig = await startDatabase(config, started);
+  const db = openDatabase(poolConfig, (error) => log.warn({ err: error }, "database connection"));
+  started.defer(() => db.destroy());
+  await migrateToLatest(db);
+  const masterKey = await loadMasterKey(config);
+  const instance = await openInstance(db, masterKey.id);
+  await lockProcess(config, poolConfig, onFatal, started);
+  const replay = await startReplayStore(config, db, instance, log);
+  started.defer(() => replay.close());
+  const credentials = new Credentials(db, masterKey);
+  replay.onReconnect(() => credentials.clear());
+  const audit = new AuditLog(db, (error) => log.error({ err: error }, "audit log not written"));
+  started.defer(() => audit.close());
+  startBackground(db, credentials, log, started);
+  await decoyHash();
+  const accessTokens = await AccessTokens.open(db, masterKey);
+  const { authorities } = config;
+  const app = { db, replay, credentials, accessTokens, masterKey, audit, log, authorities };
+  startMaintenance(app, started);
+  return app;
+}
+
+async function startDatabase(
+  config: Config,
+  started: AsyncDisposableStack,
+): Promise<pg.PoolConfig> {
+  if (config.databaseUrl !== undefined) return { connectionString: config.databaseUrl };
+  await mkdir(config.dataDir, { recursive: true });
+  const postgres = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres") });
+  started.defer(() => postgres.stop());
+  return postgres.poolConfig;
+}
+
+async function loadMasterKey(config: Config): Promise<MasterKey> {
+  return masterKeyFrom(config.masterKey ?? (await openMasterKey(masterKeyFile(config))));
+}
+
+async function lockProcess(
+  config: Config,
+  poolConfig: pg.PoolConfig,
+  onFatal: (reason: string) => void,
+  started: AsyncDisposableStack,
+): Promise<void> {
+  const mode = config.redisUrl === undefined ? "exclusive" : "shared";
+  const reason =
+    "Another process serves this database, and one of the two keeps nonces to itself: a signature could be used once on each. Give every process the same PDAAS_REDIS_URL.";
+  const lock = new ProcessLock(poolConfig, mode, () => onFatal(reason));
+  started.defer(() => lock.release());
+  if (!(await lock.acquire())) throw new Error(reason);
+}
+
+async function startReplayStore(
+  config: Config,
+  db: Database,
+  instance: Instance,
+  log: Logger,
+): Promise<ReplayStore> {
+  const firstEver = !instance.replayStoreUsed;
+  const file = join(config.dataDir, "nonces");
+  const store =
+    config.redisUrl === undefined
+      ? await openMemoryReplayStore({ file, firstEver })
+      : await openRedis(config.redisUrl, instance.id, firstEver, log);
+  await markReplayStoreUsed(db);
+  return store;
+}
+
+async function openRedis(
+  url: string,
+  instance: string,
+  firstEver: boolean,
+  log: Logger,
+): Promise<ReplayStore> {
+  const warn = (message: string) => log.warn(message);
+  const store = new RedisReplayStore(connectRedis(url, { log: warn }), { instance, log: warn });
+  await store.initialize({ firstEver });
+  return store;
+}
+
+function startBackground(
+  db: Database,
+  credentials: Credentials,
+  log: Logger,
+  started: AsyncDisposableStack,
+): void {
+  const poll = new EpochPoll(db, credentials, (error) => log.warn({ err: error }, "epoch poll"));
+  poll.start();
+  started.defer(() => poll.stop());
+}
+
+function startMaintenance(app: App, started: AsyncDisposableStack): void {
+  const timer = setInterval(async () => {
+    try {
+      await purgeDeleted(app);
+      await removeExpired(app.db);
+    } catch (error) {
+      app.log.warn({ err: error }, "maintenance");
+    }
+  }, 10 * 60_000).unref();
+  started.defer(() => clearInterval(timer));
+}
+
+async function startServers(config: Config, app: App, started: AsyncDisposableStack) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  started.defer(() => registry.clear());
+  const outcomes = new Outcomes(app, registry);
+  const certificate = openCertificate(config, app.log);
+  started.defer(() => certificate?.stop());
+
+  const grpc = createGrpcServer(app, outcomes);
+  const setHealth = addHealth(grpc.server);
+  addReflection(grpc.server);
+  const readiness = new Readiness(app, setHealth);
+  const { corsOrigins } = config;
+  const listener = createHttpListener({ app, outcomes, readiness, registry, corsOrigins });
+  const http = new HttpServer(listener, certificate?.current);
+  certificate?.onChange((tls) => http.setTls(tls));
+
+  const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));
+  started.defer(() => stopGrpc(grpc, config.shutdownMs));
+  const httpPort = await http.listen(config.http.host, config.http.port);
+  started.defer(() => http.close(config.shutdownMs));
+  await readiness.start();
+  started.defer(() => readiness.close());
+  const scheme = config.tls === undefined ? "http" : "https";
+  return {
+    httpUrl: `${scheme}://${hostPort(config.http.host, httpPort)}`,
+    grpcAddress: hostPort(config.grpc.host, grpcPort),
+  };
+}
+
+function openCertificate({ tls }: Config, log: Logger): Certificate | undefined {
+  if (tls === undefined) return undefined;
+  return new Certificate(tls, (error) =>
+    log.warn({ err: error }, "certificate not taken into use"),
+  );
+}
+
+/** Lets calls in flight finish for a while, then ends what is left. */
+async function stopGrpc(grpc: { server: Server; stop(): void }, graceMs: number): Promise<void> {
+  grpc.stop();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => grpc.server.forceShutdown(), graceMs);
+    grpc.server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

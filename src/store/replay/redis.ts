@@ -1,0 +1,189 @@
+import { hash } from "node:crypto";
+import type { Cluster, Redis } from "ioredis";
+import { nonceMemorySeconds } from "../../auth/signature.ts";
+import {
+  type NonceClaim,
+  type NonceVerdict,
+  type ReplayStore,
+  replayStoreUnavailable,
+} from "./replay-store.ts";
+
+/**
+ * KEYS: the birth, then an epoch for each organization, then a nonce for each claim.
+ * ARGV: how many epochs, and the nonces' time to live in milliseconds.
+ * Answers the birth, the epochs ("" where unknown), and 1 for each fresh nonce.
+ * A missing birth means that the store is empty: it is born now, before anything is admitted.
+ */
+const admitScript = `
+local birth = redis.call('GET', KEYS[1])
+if not birth then
+  birth = redis.call('TIME')[1]
+  redis.call('SET', KEYS[1], birth)
+end
+local answer = {birth}
+local epochs = tonumber(ARGV[1])
+for i = 2, epochs + 1 do
+  answer[i] = redis.call('GET', KEYS[i]) or ''
+end
+for i = epochs + 2, #KEYS do
+  local set = redis.call('SET', KEYS[i], '', 'NX', 'PX', ARGV[2])
+  answer[i] = set and 1 or 0
+end
+return answer`;
+
+/** Raises KEYS[1] to ARGV[1]; never lowers it. */
+const raiseScript = `
+local current = tonumber(redis.call('GET', KEYS[1]) or '-1')
+if tonumber(ARGV[1]) > current then redis.call('SET', KEYS[1], ARGV[1]) end
+return 1`;
+
+/** A batch holds up Redis for so long that others would notice, if it were larger. */
+const maxBatch = 512;
+
+interface Pending {
+  claim: NonceClaim;
+  resolve(verdict: NonceVerdict): void;
+  reject(error: unknown): void;
+}
+
+export interface RedisReplayStoreOptions {
+  /** 8 characters that set this installation's keys apart. */
+  instance: string;
+  log: (message: string) => void;
+}
+
+/**
+ * Nonces in Redis. All claims of one turn of the event loop go in one call of one script.
+ *
+ * Keys share a hash tag, so that one script may use them all in a cluster: an installation's nonces
+ * live on one of its nodes. A replica that takes over without the last writes forgets them unnoticed,
+ * since it has the birth: run Redis with min-replicas-to-write where that matters.
+ */
+export class RedisReplayStore implements ReplayStore {
+  readonly #redis: Redis | Cluster;
+  readonly #prefix: string;
+  readonly #log: (message: string) => void;
+  readonly #timeToLive = String(nonceMemorySeconds * 1_000);
+  readonly #listeners: (() => void)[] = [];
+  #pending: Pending[] = [];
+
+  constructor(redis: Redis | Cluster, options: RedisReplayStoreOptions) {
+    this.#redis = redis;
+    this.#prefix = `{${options.instance}}`;
+    this.#log = options.log;
+    redis.defineCommand("pdaasAdmit", { lua: admitScript });
+    redis.defineCommand("pdaasRaise", { lua: raiseScript, numberOfKeys: 1 });
+    redis.on("ready", () => {
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /**
+   * Waits for the connection, and makes sure that Redis forgets nothing too early.
+   * @param options.firstEver no nonce was ever kept for this database, so an empty store has lost none
+   * @throws Error naming the setting to change
+   */
+  async initialize(options: { firstEver: boolean }): Promise<void> {
+    await this.#connected();
+    await this.#refuseEviction();
+    if (options.firstEver) await this.#redis.set(`${this.#prefix}birth`, "0", "NX");
+  }
+
+  admit(claim: NonceClaim): Promise<NonceVerdict> {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.push({ claim, resolve, reject }) === 1) setImmediate(() => this.#flush());
+      else if (this.#pending.length === maxBatch) this.#flush();
+    });
+  }
+
+  async publishEpoch(organizationId: string, epoch: number): Promise<void> {
+    await this.#call("pdaasRaise", [this.#epochKey(organizationId), epoch]);
+  }
+
+  async check(): Promise<void> {
+    await this.#redis.exists(`${this.#prefix}birth`);
+  }
+
+  onReconnect(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#redis.disconnect();
+  }
+
+  #flush(): void {
+    const batch = this.#pending;
+    if (batch.length === 0) return;
+    this.#pending = [];
+    this.#send(batch).catch((error: unknown) => {
+      for (const { reject } of batch) reject(replayStoreUnavailable(error));
+    });
+  }
+
+  async #send(batch: Pending[]): Promise<void> {
+    const organizations = new Map<string, number>();
+    for (const { claim } of batch) {
+      if (!organizations.has(claim.organizationId)) {
+        organizations.set(claim.organizationId, organizations.size);
+      }
+    }
+    const keys: (string | Buffer)[] = [`${this.#prefix}birth`];
+    for (const id of organizations.keys()) keys.push(this.#epochKey(id));
+    for (const { claim } of batch) keys.push(this.#nonceKey(claim));
+    const argv = [organizations.size, this.#timeToLive];
+    const answer = await this.#call("pdaasAdmit", [keys.length, ...keys, ...argv]);
+    const birth = Number(answer[0]);
+    const firstNonce = 1 + organizations.size;
+    for (const [i, { claim, resolve }] of batch.entries()) {
+      const epoch = answer[1 + (organizations.get(claim.organizationId) as number)];
+      resolve({
+        fresh: answer[firstNonce + i] === 1,
+        epoch: epoch === "" ? undefined : Number(epoch),
+        birth,
+      });
+    }
+  }
+
+  #call(command: string, args: unknown[]): Promise<(string | number)[]> {
+    const commands = this.#redis as unknown as Record<
+      string,
+      (...args: unknown[]) => Promise<(string | number)[]>
+    >;
+    return (commands[command] as (...args: unknown[]) => Promise<(string | number)[]>)(...args);
+  }
+
+  #epochKey(organizationId: string): string {
+    return `${this.#prefix}e${organizationId}`;
+  }
+
+  /** 16 bytes stand for the key and the nonce: half the memory, and no two alike by chance. */
+  #nonceKey({ keyId, nonce }: NonceClaim): Buffer {
+    const digest = hash("sha256", `${keyId}:${nonce}`, "buffer").subarray(0, 16);
+    return Buffer.concat([Buffer.from(`${this.#prefix}n`), digest]);
+  }
+
+  async #connected(): Promise<void> {
+    if (this.#redis.status === "ready") return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      reject(new Error("Redis cannot be reached within 5 seconds. Check PDAAS_REDIS_URL."));
+    }, 5_000);
+    this.#redis.once("ready", resolve);
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  async #refuseEviction(): Promise<void> {
+    const info = await this.#redis.info("memory").catch(() => undefined);
+    if (info === undefined) {
+      this.#log("redis: INFO is not permitted; make sure that maxmemory-policy is noeviction");
+      return;
+    }
+    const maxmemory = /^maxmemory:(\d+)/m.exec(info)?.[1];
+    const policy = /^maxmemory_policy:([\w-]+)/m.exec(info)?.[1];
+    if (Number(maxmemory) === 0 || policy === "noeviction") return;
+    throw new Error(
+      `Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and an evicted nonce could be used again. Set maxmemory-policy to noeviction.`,
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { Code, ServiceError } from "../../errors.ts";
+
+/** A nonce that a key has signed with. */
+export interface NonceClaim {
+  organizationId: string;
+  /** A nonce counts once per key. */
+  keyId: string;
+  nonce: string;
+}
+
+export interface NonceVerdict {
+  /** Whether this is the nonce's first use. */
+  fresh: boolean;
+  /** The organization's access epoch; undefined when the store does not know it. */
+  epoch: number | undefined;
+  /** Unix seconds before which the store may have forgotten nonces; 0 when it has never lost any. */
+  birth: number;
+}
+
+/** Remembers nonces, and tells the access epoch in the same step. It fails closed. */
+export interface ReplayStore {
+  /**
+   * Claims a nonce, in one atomic step: of any number of equal claims, one is fresh. A claim whose
+   * answer is lost counts as used.
+   * @throws ServiceError REPLAY_STORE_UNAVAILABLE
+   */
+  admit(claim: NonceClaim): Promise<NonceVerdict>;
+  /** Tells an organization's access epoch, which only rises. */
+  publishEpoch(organizationId: string, epoch: number): Promise<void>;
+  /** @throws Error while nonces cannot be claimed */
+  check(): Promise<void>;
+  /** Called after each new connection: epochs may have been missed before it. */
+  onReconnect(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+export function replayStoreUnavailable(cause: unknown): ServiceError {
+  return new ServiceError(
+    Code.unavailable,
+    "REPLAY_STORE_UNAVAILABLE",
+    "Nonces cannot be checked now, so no signed call is admitted. Sign afresh and try again shortly.",
+    { cause, retryAfterMs: 1_000 },
+  );
+}
