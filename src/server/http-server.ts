@@ -87,9 +87,10 @@ function plainServer(listener: Listener): Server {
       socket.setTimeout(0).removeAllListeners("timeout").pause();
       socket.unshift(head);
       // No HTTP/1.1 method that is served here begins like "PRI".
-      const server = head.toString("latin1", 0, 3) === "PRI" ? http2 : http1;
-      server.emit("connection", socket);
-      socket.resume();
+      const isHttp2 = head.toString("latin1", 0, 3) === "PRI";
+      (isHttp2 ? http2 : http1).emit("connection", socket);
+      // An HTTP/2 session takes the socket over, with what was put back; the other reads from it.
+      if (!isHttp2) socket.resume();
     });
   });
 }

@@ -1,8 +1,8 @@
-import {
-  type DescMessage,
-  type DescMethodUnary,
-  type MessageInitShape,
-  type MessageShape,
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
@@ -76,9 +76,9 @@ export class Caller {
     const work = { method, request, repeatable };
     let mended = false;
     for (let attempts = 1; ; ) {
-      const sent = { ...this.#settings.headers, ...options.headers };
+      const proof = await deadline.wait(this.#settings.credentials.headers());
+      const sent = { ...this.#settings.headers, ...options.headers, ...proof };
       try {
-        Object.assign(sent, await deadline.wait(this.#settings.credentials.headers()));
         return await this.#attempt(work, sent, deadline);
       } catch (thrown) {
         const error = toPdaasError(thrown);
@@ -98,9 +98,10 @@ export class Caller {
     deadline: Deadline,
   ): Promise<MessageShape<O>> {
     deadline.check();
+    // Transports take 0 for "no timeout".
+    const timeoutMs = Math.max(1, deadline.remainingMs);
     const { transport } = this.#settings;
-    const { signal, remainingMs } = deadline;
-    const answer = await transport.unary(method, signal, remainingMs, headers, request, undefined);
+    const answer = await transport.unary(method, deadline.signal, timeoutMs, headers, request);
     return answer.message;
   }
 

@@ -32,9 +32,9 @@ export class Deadline {
       timer = setTimeout(() => reject(this.#exceeded()), this.remainingMs);
       onAbort = () => reject(this.#cancelled());
       this.signal?.addEventListener("abort", onAbort);
+      if (this.signal?.aborted) onAbort();
     });
     try {
-      this.check();
       return await Promise.race([work, limit]);
     } finally {
       clearTimeout(timer);

@@ -24,8 +24,9 @@ export function requestBody<Desc extends DescMessage>(
   message: MessageShape<Desc>,
   options: SerializationOptions,
 ): Uint8Array[] | undefined {
-  const match =
-    /^application\/(?:(connect|grpc|grpc-web)(?:\+(proto|json))?|(proto|json))$/.exec(contentType);
+  const match = /^application\/(?:(connect|grpc|grpc-web)(?:\+(proto|json))?|(proto|json))$/.exec(
+    contentType,
+  );
   if (match === null) return undefined;
   const [, enveloped, subtype, bare] = match;
   const bytes =

@@ -75,7 +75,10 @@ async function onlyMessage(request: StreamRequest): Promise<MessageShape<DescMes
   for await (const message of request.message) messages.push(message);
   const [message] = messages;
   if (message === undefined || messages.length > 1) {
-    throw new ConnectError(`${request.method.name} takes one request message`, Code.InvalidArgument);
+    throw new ConnectError(
+      `${request.method.name} takes one request message`,
+      Code.InvalidArgument,
+    );
   }
   return message;
 }

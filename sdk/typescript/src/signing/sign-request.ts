@@ -30,5 +30,12 @@ export function signRequest(request: RequestToSign): SignatureHeaders {
   }
   const signer = new Signer(request, now === undefined ? undefined : () => now);
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-  return signer.sign({ method, authority: host, path: pathname, contentType, body: [bytes], nonce });
+  return signer.sign({
+    method,
+    authority: host,
+    path: pathname,
+    contentType,
+    body: [bytes],
+    nonce,
+  });
 }

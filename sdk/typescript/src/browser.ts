@@ -1,0 +1,2 @@
+export * from "./api.ts";
+export { Client, type ClientOptions } from "./browser/client.ts";

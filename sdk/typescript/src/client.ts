@@ -1,0 +1,73 @@
+import type { Caller, CallOptions } from "./caller.ts";
+import { Accounts } from "./resources/accounts.ts";
+import { ApiKeys } from "./resources/api-keys.ts";
+import { AuditEvents } from "./resources/audit-events.ts";
+import { Organizations } from "./resources/organizations.ts";
+import { type Principal, whoAmI } from "./resources/principals.ts";
+import { ServiceAccounts } from "./resources/service-accounts.ts";
+import type { Session } from "./session.ts";
+
+/** How a client reaches the service, and as whom. */
+export interface Connection {
+  caller: Caller;
+  /** The session, when the client is a user's. */
+  session?: Session;
+  /** Closes what is open towards the service. */
+  disconnect(): void;
+  /** What may be shown of the client: nothing secret. */
+  summary: Record<string, string>;
+}
+
+/** The service's API, the same in Node and in browsers. */
+export abstract class ApiClient {
+  readonly serviceAccounts: ServiceAccounts;
+  readonly apiKeys: ApiKeys;
+  readonly accounts: Accounts;
+  readonly organizations: Organizations;
+  readonly auditEvents: AuditEvents;
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    const { caller } = connection;
+    this.#connection = connection;
+    this.apiKeys = new ApiKeys(caller);
+    this.serviceAccounts = new ServiceAccounts(caller, this.apiKeys);
+    this.accounts = new Accounts(caller);
+    this.organizations = new Organizations(caller);
+    this.auditEvents = new AuditEvents(caller);
+  }
+
+  /**
+   * Asks the service who is calling, and what it may do.
+   * @throws PdaasError
+   */
+  async whoAmI(options?: CallOptions): Promise<Principal> {
+    return await whoAmI(this.#connection.caller, options);
+  }
+
+  /**
+   * Ends the user's session, if one was begun; the next call logs in again. Does nothing for an API key.
+   * @throws PdaasError
+   */
+  async logout(options?: CallOptions): Promise<void> {
+    await this.#connection.session?.logout(options);
+  }
+
+  /** Logs out, if that can be done, and closes the connections. Never throws. */
+  async close(): Promise<void> {
+    await this.logout().catch(() => {});
+    this.#connection.disconnect();
+  }
+
+  toJSON(): Record<string, string> {
+    return { ...this.#connection.summary };
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](
+    _depth: number,
+    options: unknown,
+    inspect: (value: unknown, options: unknown) => string,
+  ): string {
+    return `Client ${inspect(this.toJSON(), options)}`;
+  }
+}
