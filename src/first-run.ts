@@ -86,5 +86,5 @@ async function createFirst(
   });
   const user = await findUserByEmail(tx, organizationId, first.email);
   if (user === undefined) throw new Error("the first administrator was not stored");
-  return userPrincipal(user, "");
+  return userPrincipal(user, "", { slug, name: slug, createTime: new Date() });
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { typeidUnboxed } from "typeid-js";
 
@@ -52,5 +52,5 @@ function checksum(text: string): string {
 
 /** The name of one call, in its answer, the logs and the audit log. */
 export function newRequestId(): string {
-  return `req_${randomBase62(20)}`;
+  return `req_${randomUUID().replaceAll("-", "")}`;
 }

@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Server } from "@grpc/grpc-js";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -209,8 +208,11 @@ function openCertificate({ tls }: Config, log: Logger): Certificate | undefined 
 }
 
 /** Lets calls in flight finish for a while, then ends what is left. */
-async function stopGrpc(grpc: { server: Server; stop(): void }, graceMs: number): Promise<void> {
-  grpc.stop();
+async function stopGrpc(
+  grpc: ReturnType<typeof createGrpcServer>,
+  graceMs: number,
+): void }, graceMs: number): Promise<void> {
+  grpc.watch.stop();
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => grpc.server.forceShutdown(), graceMs);
     grpc.server.tryShutdown(() => {

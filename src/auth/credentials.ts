@@ -1,13 +1,14 @@
-import { createSecretKey, type KeyObject } from "node:crypto";
 import { type Principal, PrincipalType } from "../iam/principal.ts";
 import { type CredentialRow, findCredential } from "../store/api-keys.ts";
 import type { Database } from "../store/database.ts";
+import { organizationOf } from "../store/organizations.ts";
+import { HmacKey } from "./hmac.ts";
 import { dataKeyContext, type MasterKey, secretContext, unseal } from "./sealing.ts";
 
 /** An API key, ready to check signatures with. */
 export interface Credential {
   /** HMAC key: the UTF-8 bytes of the whole secret key. */
-  readonly key: KeyObject;
+  readonly key: HmacKey;
   readonly principal: Principal;
   /** The organization's access epoch when this was read. */
   readonly epoch: number;
@@ -137,13 +138,14 @@ export class Credentials {
       secretContext(row.organization_id, row.id, row.secret_version),
     );
     return {
-      key: createSecretKey(secret),
+      key: new HmacKey(secret),
       epoch: row.access_epoch,
       refusal: refusalOf(row),
       principal: {
         type: PrincipalType.SERVICE_ACCOUNT,
         id: row.service_account_id,
         organizationId: row.organization_id,
+        organization: organizationOf(row),
         accountId: row.account_id,
         name: row.service_account_name,
         email: "",

@@ -1,6 +1,7 @@
 import { Code, ServiceError } from "../errors.ts";
-import { type Principal, PrincipalType } from "../iam/principal.ts";
+import { type OrganizationSummary, type Principal, PrincipalType } from "../iam/principal.ts";
 import type { Database } from "../store/database.ts";
+import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
 import type { UserRow } from "../store/users.ts";
 import type { AccessTokens } from "./access-tokens.ts";
@@ -25,15 +26,20 @@ export async function authenticateSession(
       "The session has ended. Log in again.",
     );
   }
-  return userPrincipal(user, sessionId);
+  return userPrincipal(user, sessionId, organizationOf(user));
 }
 
 /** A user as a caller: administrators may do everything, others nothing yet. */
-export function userPrincipal(user: UserRow, sessionId: string): Principal {
+export function userPrincipal(
+  user: UserRow,
+  sessionId: string,
+  organization: OrganizationSummary,
+): Principal {
   return {
     type: PrincipalType.USER,
     id: user.id,
     organizationId: user.organization_id,
+    organization,
     accountId: "",
     name: user.name,
     email: user.email,

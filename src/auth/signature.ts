@@ -1,7 +1,9 @@
-import { createHash, createHmac, hash, type KeyObject, timingSafeEqual } from "node:crypto";
+import { hash } from "node:crypto";
 import { Code, type Reason, ServiceError } from "../errors.ts";
+import type { HmacKey } from "./hmac.ts";
 import { componentValue, type RequestHead } from "./request-head.ts";
 import { ensureCovered } from "./signature-coverage.ts";
+import { readUsualHeaders } from "./signature-fast-path.ts";
 import { FieldSyntaxError, type Member, parseDictionary } from "./structured-fields.ts";
 
 // The wire profile of RFC 9421 (HTTP Message Signatures) and RFC 9530 (Content-Digest), on the
@@ -19,18 +21,22 @@ const algorithm = "hmac-sha256";
 const maxHeaderBytes = 2048;
 const maxComponents = 16;
 
-/** What a signature claims; it holds when macHolds and digestHolds say so. */
-export interface SignedHead {
+/** The parameters of a signature that are not the same for all. */
+export interface SignatureParameters {
   accessKey: string;
   nonce: string;
   /** Unix seconds, on the signer's clock. */
   created: number;
   expires: number;
+}
+
+/** What a signature claims; it holds when macHolds and digestHolds say so. */
+export interface SignedHead extends SignatureParameters {
   /** The signature base (RFC 9421 §2.5). */
   base: string;
   signature: Buffer;
-  /** SHA-256 of the body; undefined for a GET, which has none. */
-  digest: Buffer | undefined;
+  /** SHA-256 of the body, in base64; undefined for a GET, which has none. */
+  digest: string | undefined;
 }
 
 /** Whether a request means to be signed. */
@@ -50,14 +56,47 @@ export function readSignature(
   options: { now: number; authorities?: ReadonlySet<string> },
 ): SignedHead {
   if (head.header("authorization") !== undefined) throw ambiguous();
-  const { label, member } = ourMember(field(head, "signature-input"));
-  const components = componentsOf(member);
-  const parameters = parametersOf(member);
-  const signature = signatureOf(field(head, "signature"), label);
+  const { components, text, parameters, signature, digest } = readUsual(head) ?? readAny(head);
+  ensureLifetime(parameters);
   ensureCovered(head, components, options.authorities);
-  const digest = components.includes("content-digest") ? digestOf(head) : undefined;
+  const isDigestSigned = components.includes("content-digest");
+  const bodyDigest = isDigestSigned ? (digest ?? digestOf(head)) : undefined;
   ensureTimely(parameters, options.now);
-  return { ...parameters, signature, digest, base: signatureBase(head, components, member.text) };
+  return {
+    ...parameters,
+    signature: Buffer.from(signature, "base64"),
+    digest: bodyDigest,
+    base: signatureBase(head, components, text),
+  };
+}
+
+interface Headers {
+  components: readonly string[];
+  /** The value of `@signature-params`. */
+  text: string;
+  parameters: SignatureParameters;
+  /** Base64. */
+  signature: string;
+  /** Base64; undefined when it was not read yet. */
+  digest?: string;
+}
+
+function readUsual(head: RequestHead): Headers | undefined {
+  return readUsualHeaders(
+    head.header("signature-input"),
+    head.header("signature"),
+    head.header("content-digest"),
+  );
+}
+
+function readAny(head: RequestHead): Headers {
+  const { label, member } = ourMember(field(head, "signature-input"));
+  return {
+    components: componentsOf(member),
+    text: member.text,
+    parameters: parametersOf(member),
+    signature: signatureOf(field(head, "signature"), label),
+  };
 }
 
 /**
@@ -75,22 +114,14 @@ export function signatureBase(
 }
 
 /** Whether the signature was made with the key, in a time that does not depend on the answer. */
-export function macHolds(signed: SignedHead, key: KeyObject): boolean {
-  const mac = createHmac("sha256", key).update(signed.base).digest();
-  return signed.signature.length === mac.length && timingSafeEqual(signed.signature, mac);
+export function macHolds(signed: SignedHead, key: HmacKey): boolean {
+  return key.holds(signed.base, signed.signature);
 }
 
-/** Whether the body, given in parts, is the one whose digest was signed. */
-export function digestHolds(signed: SignedHead, ...chunks: Uint8Array[]): boolean {
-  if (signed.digest === undefined) return chunks.every((chunk) => chunk.length === 0);
-  return signed.digest.equals(sha256(chunks));
-}
-
-function sha256(chunks: Uint8Array[]): Buffer {
-  if (chunks.length === 1) return hash("sha256", chunks[0] as Uint8Array, "buffer");
-  const digest = createHash("sha256");
-  for (const chunk of chunks) digest.update(chunk);
-  return digest.digest();
+/** Whether the body is the one whose digest was signed. */
+export function digestHolds(signed: SignedHead, body: Uint8Array): boolean {
+  if (signed.digest === undefined) return body.length === 0;
+  return signed.digest === hash("sha256", body, "base64");
 }
 
 function field(head: RequestHead, name: string): Map<string, Member> {
@@ -136,15 +167,11 @@ function componentsOf(member: Member): string[] {
 
 const parameterNames = ["created", "expires", "nonce", "keyid", "alg", "tag"];
 
-function parametersOf({ parameters }: Member) {
+function parametersOf({ parameters }: Member): SignatureParameters {
   const unknown = [...parameters.keys()].find((name) => !parameterNames.includes(name));
   if (unknown !== undefined) throw malformed(`There is no parameter ${unknown}`);
   const created = integer(parameters, "created");
   const expires = integer(parameters, "expires");
-  const lifetime = expires - created;
-  if (lifetime <= 0 || lifetime > maxLifetimeSeconds) {
-    throw malformed("expires must lie 1 to 300 seconds after created");
-  }
   if (text(parameters, "alg", /^.*$/s) !== algorithm) throw malformed(`alg must be "${algorithm}"`);
   return {
     created,
@@ -152,6 +179,12 @@ function parametersOf({ parameters }: Member) {
     nonce: text(parameters, "nonce", /^[A-Za-z0-9_-]{22,64}$/),
     accessKey: text(parameters, "keyid", /^[A-Za-z0-9_]{1,128}$/),
   };
+}
+
+function ensureLifetime({ created, expires }: SignatureParameters): void {
+  const lifetime = expires - created;
+  if (lifetime > 0 && lifetime <= maxLifetimeSeconds) return;
+  throw malformed("expires must lie 1 to 300 seconds after created");
 }
 
 function integer(parameters: Member["parameters"], name: string): number {
@@ -166,22 +199,22 @@ function text(parameters: Member["parameters"], name: string, pattern: RegExp): 
   throw malformed(`The parameter ${name} must be a string that matches ${pattern.source}`);
 }
 
-function signatureOf(signatures: Map<string, Member>, label: string): Buffer {
+function signatureOf(signatures: Map<string, Member>, label: string): string {
   const member = signatures.get(label);
   if (member?.item?.kind !== "bytes" || member.parameters.size > 0) {
     throw malformed(`The header signature has no bytes under the label ${label}`);
   }
   if (member.item.value.length !== 32) throw malformed("The signature must have 32 bytes");
-  return member.item.value;
+  return member.item.value.toString("base64");
 }
 
 /** RFC 9530 §2, narrowed to one SHA-256: of two digests, which one was checked? */
-function digestOf(head: RequestHead): Buffer {
+function digestOf(head: RequestHead): string {
   const digests = field(head, "content-digest");
   const member = digests.get("sha-256");
   const item = member?.item;
   if (digests.size === 1 && item?.kind === "bytes" && member?.parameters.size === 0) {
-    if (item.value.length === 32) return item.value;
+    if (item.value.length === 32) return item.value.toString("base64");
   }
   throw malformed("The header content-digest must have one member, sha-256, with 32 bytes");
 }

@@ -1,11 +1,19 @@
 import { PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
 
+/** What everybody in an organization may know of it. */
+export interface OrganizationSummary {
+  readonly slug: string;
+  readonly name: string;
+  readonly createTime: Date;
+}
+
 /** An authenticated caller. Users and service accounts are authorised in exactly the same way. */
 export interface Principal {
   readonly type: PrincipalType;
   /** `usr_…` or `svc_…` */
   readonly id: string;
   readonly organizationId: string;
+  readonly organization: OrganizationSummary;
   /** The account of a service account; empty for a user. */
   readonly accountId: string;
   readonly name: string;

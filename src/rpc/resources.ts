@@ -11,17 +11,19 @@ import {
 import type { Principal } from "../iam/principal.ts";
 import type { AccountRow } from "../store/accounts.ts";
 import type { ApiKeyRow } from "../store/api-keys.ts";
-import type { OrganizationRow } from "../store/organizations.ts";
 import { type ServiceAccountRow, undeleteDays } from "../store/service-accounts.ts";
 
 // What is stored, as the contract shows it. Nothing secret is copied here.
 
-export function toOrganization(row: OrganizationRow): MessageInitShape<typeof OrganizationSchema> {
+export function toOrganization({
+  organizationId,
+  organization,
+}: Principal): MessageInitShape<typeof OrganizationSchema> {
   return {
-    id: row.id,
-    slug: row.slug,
-    name: row.name,
-    createTime: timestampFromDate(row.create_time),
+    id: organizationId,
+    slug: organization.slug,
+    name: organization.name,
+    createTime: timestampFromDate(organization.createTime),
   };
 }
 
@@ -65,7 +67,8 @@ export function toApiKey(row: ApiKeyRow): MessageInitShape<typeof ApiKeySchema> 
 }
 
 export function toPrincipal(principal: Principal): MessageInitShape<typeof PrincipalSchema> {
-  return { ...principal, permissions: [...principal.permissions].sort() };
+  const { organization: _, ...shown } = principal;
+  return { ...shown, permissions: [...principal.permissions].sort() };
 }
 
 /** Changes with every change of the row. */

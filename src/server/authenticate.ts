@@ -1,6 +1,7 @@
-import { createSecretKey, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
 import type { Credential } from "../auth/credentials.ts";
+import { HmacKey } from "../auth/hmac.ts";
 import { authenticateSession } from "../auth/sessions.ts";
 import { hasSignature, macHolds, readSignature } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
@@ -9,19 +10,29 @@ import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 
 /** Stands in for the secret of a key that does not exist, so that its check takes as long. */
-const decoyKey = createSecretKey(randomBytes(49));
+const decoyKey = new HmacKey(randomBytes(52));
 
 /**
  * Finds out who is calling. RPCs that anybody may call look at no credentials at all.
  * @throws ServiceError UNAUTHENTICATED, or PERMISSION_DENIED when the RPC is not for such callers
  */
 export async function authenticate(app: App, call: Call): Promise<void> {
-  const { callers } = call.method;
-  if (callers.has(Caller.ANONYMOUS)) return;
-  if (hasSignature(call.head)) await authenticateSignature(app, call);
-  else await authenticateToken(app, call);
+  if (call.method.callers.has(Caller.ANONYMOUS)) return;
+  if (!hasSignature(call.head)) await authenticateToken(app, call);
+  else {
+    const signed = readSignature(call.head, clockAndAuthorities(app));
+    call.signed = signed;
+    const cached = app.credentials.get(signed.accessKey);
+    const credential = cached instanceof Promise ? await cached : cached;
+    admitCredential(call, credential, macHolds(signed, credential?.key ?? decoyKey));
+  }
   const isUser = call.principal.type === PrincipalType.USER;
-  if (!callers.has(isUser ? Caller.SESSION : Caller.SIGNATURE)) throw wrongCaller(call);
+  if (!call.method.callers.has(isUser ? Caller.SESSION : Caller.SIGNATURE)) throw wrongCaller(call);
+}
+
+function clockAndAuthorities({ authorities }: App) {
+  const now = Date.now() / 1000;
+  return authorities === undefined ? { now } : { now, authorities };
 }
 
 async function authenticateToken(app: App, call: Call): Promise<void> {
@@ -34,18 +45,6 @@ async function authenticateToken(app: App, call: Call): Promise<void> {
     );
   }
   call.authenticated(await authenticateSession(app.db, app.accessTokens, authorization));
-}
-
-async function authenticateSignature(app: App, call: Call): Promise<void> {
-  const signed = readSignature(call.head, {
-    now: Date.now() / 1000,
-    ...(app.authorities && { authorities: app.authorities }),
-  });
-  const cached = app.credentials.get(signed.accessKey);
-  const credential = cached instanceof Promise ? await cached : cached;
-  const holds = macHolds(signed, credential?.key ?? decoyKey);
-  call.signed = signed;
-  admitCredential(call, credential, holds);
 }
 
 /** Every refusal reads alike to the caller; the audit log has the true reason. */

@@ -22,7 +22,7 @@ import { type Route, routes } from "../rpc/routes.ts";
 import { payloadOf, ReceivedBody } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
-import { peerAddress, requestHead } from "./node-head.ts";
+import { NodeHead, peerAddress } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
 import { detailsOf } from "./status.ts";
 
@@ -131,7 +131,7 @@ function toCall(route: Route, context: HandlerContext, request: NodeRequest): Ca
   const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
   return new Call({
     method: route.method,
-    head: requestHead(request.method ?? "", authority, request.url ?? "", request.headers),
+    head: new NodeHead(request.method ?? "", authority, request.url ?? "", request.headers),
     requestId: newRequestId(),
     address: peerAddress(request.socket.remoteAddress),
     liveness: {

@@ -1,7 +1,14 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type {
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Stream,
+  ServerStreamResponseOptions,
+} from "node:http2";
 import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
+import { methods } from "../contract.ts";
 import { Code, ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
+import { peerAddress } from "./node-head.ts";
 import { statusBytes } from "./status.ts";
 
 // @grpc/grpc-js keeps some things to itself that a verifier of signatures must see: the raw
@@ -15,33 +22,65 @@ interface ServerInternals {
 
 type Headers = IncomingHttpHeaders & { ":path"?: string; ":authority"?: string };
 
-const rawHeaders = new WeakMap<ServerHttp2Stream, Headers>();
-
-/** The headers of a call as they came, `content-type` and `grpc-encoding` among them. */
-export function headersOf(call: ServerUnaryCall<unknown, unknown>): Headers {
-  const { stream } = (call as unknown as { call: { stream: ServerHttp2Stream } }).call;
-  const headers = rawHeaders.get(stream);
-  if (headers === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
-  return headers;
+/** What is kept of a stream while it is served. */
+export interface WatchedStream {
+  /** As they came, `content-type` and `grpc-encoding` among them. */
+  headers: Headers;
+  /** IP address of the peer. */
+  address: string;
 }
 
-/**
- * Watches the streams of a server that is not bound yet: unknown methods and encodings are refused
- * in our own words, answers of grpc-js get a reason, and a body that does not arrive is not waited for.
- */
-export function watchStreams(server: Server, bodyTimeoutMs: number): { stop(): void } {
-  const internals = server as unknown as ServerInternals;
-  const inner = internals._streamHandler;
-  const bodies = new PendingBodies(bodyTimeoutMs);
-  internals._streamHandler = function (interceptors, stream, headers) {
-    const refusal = refusalOf(headers, internals.handlers);
-    if (refusal !== undefined) return refuse(stream, refusal);
-    rawHeaders.set(stream, headers);
-    bodies.expect(stream);
-    explainAnswers(stream);
-    inner.call(this, interceptors, stream, headers);
-  };
-  return { stop: () => bodies.stop() };
+const watched = Symbol("watched");
+type Stream = ServerHttp2Stream & { [watched]?: WatchedStream };
+
+/** Refuses and watches the streams of a server before grpc-js sees them. */
+export class StreamWatch {
+  readonly #bodies: PendingBodies;
+
+  /**
+   * Watches a server that is not bound yet: unknown methods and encodings are refused in our own
+   * words, answers that grpc-js gives by itself get a reason, and bodies are not waited for forever.
+   */
+  constructor(server: Server, bodyTimeoutMs: number) {
+    const internals = server as unknown as ServerInternals;
+    const inner = internals._streamHandler;
+    const bodies = new PendingBodies(bodyTimeoutMs);
+    this.#bodies = bodies;
+    internals._streamHandler = function (interceptors, stream: Stream, headers) {
+      const refusal = refusalOf(headers, internals.handlers);
+      if (refusal !== undefined) return refuse(stream, refusal);
+      stream[watched] = { headers, address: addressOf(stream) };
+      stream.respond = explainingRespond;
+      if (methods.has(headers[":path"] as string)) bodies.expect(stream);
+      inner.call(this, interceptors, stream, headers);
+    };
+  }
+
+  /** What is known of a call whose message has arrived. */
+  arrived(call: ServerUnaryCall<unknown, unknown>): WatchedStream {
+    const { stream } = (call as unknown as { call: { stream: Stream } }).call;
+    this.#bodies.arrived(stream);
+    const known = stream[watched];
+    if (known === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
+    return known;
+  }
+
+  stop(): void {
+    this.#bodies.stop();
+  }
+}
+
+const addresses = new WeakMap<object, string>();
+
+/** Asked once for a connection: it takes a system call. */
+function addressOf({ session }: ServerHttp2Stream): string {
+  if (session === undefined) return "";
+  let address = addresses.get(session);
+  if (address === undefined) {
+    address = peerAddress(session.socket.remoteAddress);
+    addresses.set(session, address);
+  }
+  return address;
 }
 
 function refusalOf(headers: Headers, handlers: ReadonlyMap<string, unknown>) {
@@ -89,16 +128,21 @@ export function trailersOf(error: ServiceError, requestId: string): OutgoingHttp
 }
 
 /** Adds a reason to the answers that grpc-js gives by itself, and stops reading the body then. */
-function explainAnswers(stream: ServerHttp2Stream): void {
-  const respond = stream.respond;
-  stream.respond = (headers, options) => {
-    const status = (headers as OutgoingHttpHeaders | undefined)?.["grpc-status"];
-    if (status === undefined || Number(status) === 0) return respond.call(stream, headers, options);
-    const explained = "grpc-status-details-bin" in (headers as object);
-    const own = explained ? {} : trailersOf(explanation(Number(status)), newRequestId());
-    respond.call(stream, { ...headers, ...own }, options);
-    if (!stream.readableEnded) stream.close();
-  };
+function explainingRespond(
+  this: ServerHttp2Stream,
+  headers?: OutgoingHttpHeaders,
+  options?: ServerStreamResponseOptions,
+): void {
+  const { respond } = Object.getPrototypeOf(this) as ServerHttp2Stream;
+  const status = Number(headers?.["grpc-status"] ?? 0);
+  if (headers === undefined || status === 0) {
+    respond.call(this, headers, options);
+    return;
+  }
+  const isExplained = "grpc-status-details-bin" in headers;
+  const own = isExplained ? {} : trailersOf(explanation(status), newRequestId());
+  respond.call(this, { ...headers, ...own }, options);
+  if (!this.readableEnded) this.close();
 }
 
 /** What grpc-js means by the statuses that it answers without a handler. */
@@ -138,8 +182,10 @@ class PendingBodies {
 
   expect(stream: ServerHttp2Stream): void {
     this.#since.set(stream, performance.now());
-    const arrived = () => this.#since.delete(stream);
-    stream.once("end", arrived).once("close", arrived);
+  }
+
+  arrived(stream: ServerHttp2Stream): void {
+    this.#since.delete(stream);
   }
 
   stop(): void {
@@ -151,7 +197,7 @@ class PendingBodies {
     for (const [stream, since] of this.#since) {
       if (since > latest) return;
       this.#since.delete(stream);
-      if (!stream.headersSent) refuse(stream, bodyTooSlow());
+      if (!stream.destroyed && !stream.headersSent) refuse(stream, bodyTooSlow());
     }
   }
 }

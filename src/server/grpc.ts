@@ -9,86 +9,110 @@ import {
 import type { ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
-import { Call } from "../rpc/call.ts";
+import { Call, type Liveness } from "../rpc/call.ts";
 import { type Route, routes } from "../rpc/routes.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
-import { headersOf, watchStreams } from "./grpc-streams.ts";
+import { StreamWatch, type WatchedStream } from "./grpc-streams.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
-import { peerAddress, requestHead } from "./node-head.ts";
+import { NodeHead } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
 import { statusBytes } from "./status.ts";
 
 type RawCall = ServerUnaryCall<Buffer, Buffer>;
 
+const envelopeBytes = 5;
 /** How long a request's body may take to arrive. */
 export const bodyTimeoutMs = 30_000;
 
 /** Native gRPC: messages reach the interceptors as the bytes that were sent. */
-export function createGrpcServer(app: App, outcomes: Outcomes): { server: Server; stop(): void } {
+export function createGrpcServer(
+  app: App,
+  outcomes: Outcomes,
+): { server: Server; watch: StreamWatch } {
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_concurrent_streams": 1_000,
     "grpc.enable_channelz": 0,
   });
+  const watch = new StreamWatch(server, bodyTimeoutMs);
   for (const route of routes) {
     server.register(
       route.method.path,
       (raw: RawCall, respond: sendUnaryData<Buffer>) => {
-        void handle(app, outcomes, route, raw, respond);
+        void handle(app, outcomes, toCall(route, raw, watch.arrived(raw)), route, raw, respond);
       },
       (bytes: Buffer) => bytes,
       (bytes: Buffer) => bytes,
       "unary",
     );
   }
-  const watch = watchStreams(server, bodyTimeoutMs);
-  return { server, stop: () => watch.stop() };
+  return { server, watch };
 }
 
 async function handle(
   app: App,
   outcomes: Outcomes,
+  call: Call,
   route: Route,
   raw: RawCall,
   respond: sendUnaryData<Buffer>,
 ): Promise<void> {
-  const call = toCall(route, raw);
   try {
     await admit(app, call);
-    checkBody(call, envelopePrefix(raw.request), raw.request);
+    checkBody(call, wireBytes(raw.request));
     const request = decode(route.method.desc.input, raw.request, "binary");
     const response = await serve(app, call, route, request);
-    respond(null, Buffer.from(toBinary(route.method.desc.output, response)), idMetadata(call));
+    const bytes = toBinary(route.method.desc.output, response);
+    // A read leaves nothing behind that its identifier would lead to.
+    const trailers = route.method.isRead ? undefined : idMetadata(call);
+    respond(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), trailers);
     outcomes.carriedOut(call, "grpc");
   } catch (error) {
     respond(toStatus(outcomes.refused(call, "grpc", error), call), null);
   }
 }
 
-function toCall(route: Route, raw: RawCall): Call {
-  const headers = headersOf(raw);
+function toCall(route: Route, raw: RawCall, { headers, address }: WatchedStream): Call {
   const authority = headers[":authority"] ?? headers.host ?? "";
   return new Call({
     method: route.method,
-    head: requestHead("POST", authority, headers[":path"] ?? "", headers),
+    head: new NodeHead("POST", authority, route.method.path, headers),
     requestId: newRequestId(),
-    address: peerAddress(raw.getPeer().replace(/:\d+$/, "")),
-    liveness: {
-      get cancelled() {
-        return raw.cancelled;
-      },
-      get deadline() {
-        return Number(raw.getDeadline());
-      },
-    },
+    address,
+    liveness: new GrpcLiveness(raw),
   });
 }
 
-/** What precedes an uncompressed message on the wire: a zero byte and the length. */
-function envelopePrefix(message: Buffer): Buffer {
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(message.length, 1);
-  return prefix;
+class GrpcLiveness implements Liveness {
+  readonly #raw: RawCall;
+
+  constructor(raw: RawCall) {
+    this.#raw = raw;
+  }
+
+  get cancelled(): boolean {
+    return this.#raw.cancelled;
+  }
+
+  get deadline(): number {
+    return Number(this.#raw.getDeadline());
+  }
+}
+
+/**
+ * A message as it was sent, with the zero byte and the length before it. grpc-js has cut them off,
+ * and they are still there in front of it; where they should not be, they are put there again.
+ */
+function wireBytes(message: Buffer): Buffer {
+  const start = message.byteOffset - envelopeBytes;
+  if (start >= 0) {
+    const sent = Buffer.from(message.buffer, start, message.length + envelopeBytes);
+    if (sent[0] === 0 && sent.readUInt32BE(1) === message.length) return sent;
+  }
+  const framed = Buffer.alloc(envelopeBytes + message.length);
+  framed.writeUInt32BE(message.length, 1);
+  message.copy(framed, envelopeBytes);
+  return framed;
 }
 
 function idMetadata(call: Call): Metadata {

@@ -29,8 +29,8 @@ export async function admit(app: App, call: Call): Promise<void> {
 }
 
 /** Holds that the body is the one that was signed. */
-export function checkBody(call: Call, ...chunks: Uint8Array[]): void {
-  if (call.signed === undefined || digestHolds(call.signed, ...chunks)) return;
+export function checkBody(call: Call, body: Uint8Array): void {
+  if (call.signed === undefined || digestHolds(call.signed, body)) return;
   throw new ServiceError(
     Code.unauthenticated,
     "DIGEST_MISMATCH",

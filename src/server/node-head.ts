@@ -2,21 +2,23 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { RequestHead } from "../auth/request-head.ts";
 
 /** The head of a request as Node gives it: names in lower case, repeated headers joined by ", ". */
-export function requestHead(
-  method: string,
-  authority: string,
-  target: string,
-  headers: IncomingHttpHeaders,
-): RequestHead {
-  return {
-    method,
-    authority,
-    target,
-    header(name) {
-      const value = headers[name];
-      return Array.isArray(value) ? value.join(", ") : value;
-    },
-  };
+export class NodeHead implements RequestHead {
+  readonly method: string;
+  readonly authority: string;
+  readonly target: string;
+  readonly #headers: IncomingHttpHeaders;
+
+  constructor(method: string, authority: string, target: string, headers: IncomingHttpHeaders) {
+    this.method = method;
+    this.authority = authority;
+    this.target = target;
+    this.#headers = headers;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
 }
 
 /** An IPv4 address that came in on a dual-stack socket is told as what it is. */

@@ -1,80 +1,44 @@
-import { Counter, Histogram, type Registry } from "prom-client";
-import type { ServiceError } from "../errors.ts";
-import { Code } from "../errors.ts";
+import type { Registry } from "prom-client";
+import { Code, type ServiceError } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 import { audited } from "../rpc/change.ts";
 import { asServiceError } from "../store/errors.ts";
+import { CallMetrics } from "./call-metrics.ts";
 
 /** How calls end: counted, and where they are refused, recorded and logged. */
 export class Outcomes {
   readonly #app: App;
-  readonly #calls: Counter<"rpc" | "server" | "reason">;
-  readonly #seconds: Histogram<"rpc" | "server">;
-  /** Metrics of one RPC on one server, looked up once and not for every call. */
-  readonly #series = new Map<
-    string,
-    { ok: { inc(): void }; seconds: { observe(s: number): void } }
-  >();
+  readonly #metrics: CallMetrics;
 
   constructor(app: App, registry: Registry) {
     this.#app = app;
-    this.#calls = new Counter({
-      name: "pdaas_calls_total",
-      help: "Calls that ended, by RPC, server and reason (OK where they were carried out).",
-      labelNames: ["rpc", "server", "reason"],
-      registers: [registry],
-    });
-    this.#seconds = new Histogram({
-      name: "pdaas_call_seconds",
-      help: "Time from the head of a request to its answer.",
-      labelNames: ["rpc", "server"],
-      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 5],
-      registers: [registry],
-    });
+    this.#metrics = new CallMetrics(registry);
   }
 
   carriedOut(call: Call, server: string): void {
-    const series = this.#seriesOf(call.method.action, server);
-    series.ok.inc();
-    series.seconds.observe((performance.now() - call.startTime) / 1000);
+    this.#metrics.ended(server, call.method.action, "OK", secondsSince(call.startTime));
   }
 
   /** @returns what the caller is told */
   refused(call: Call, server: string, thrown: unknown): ServiceError {
     const error = asServiceError(thrown);
-    this.#calls.labels(call.method.action, server, error.reason).inc();
-    this.#seriesOf(call.method.action, server).seconds.observe(
-      (performance.now() - call.startTime) / 1000,
-    );
+    this.#metrics.ended(server, call.method.action, error.reason, secondsSince(call.startTime));
     this.#log(call, error);
     this.#record(call, error);
     return error;
   }
 
-  #seriesOf(rpc: string, server: string) {
-    const key = `${server} ${rpc}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = {
-        ok: this.#calls.labels(rpc, server, "OK"),
-        seconds: this.#seconds.labels(rpc, server),
-      };
-      this.#series.set(key, series);
-    }
-    return series;
-  }
-
   #log(call: Call, error: ServiceError): void {
-    const fault = error.code === Code.internal || error.code === Code.unavailable;
-    this.#app.log[fault ? "error" : "info"](
+    const isFault = error.code === Code.internal || error.code === Code.unavailable;
+    this.#app.log[isFault ? "error" : "info"](
       {
         requestId: call.requestId,
         rpc: call.method.action,
         reason: error.trueReason,
         address: call.address,
         accessKey: call.signed?.accessKey,
-        ...(fault && { err: error.cause ?? error }),
+        ...(isFault && { err: error.cause ?? error }),
       },
       "call refused",
     );
@@ -91,4 +55,8 @@ export class Outcomes {
       error.trueReason,
     );
   }
+}
+
+function secondsSince(startTime: number): number {
+  return (performance.now() - startTime) / 1_000;
 }

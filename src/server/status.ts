@@ -50,7 +50,9 @@ function pack({ desc, value }: Detail): Any {
 export function connectErrorJson(error: ServiceError, requestId: string) {
   const code = Object.entries(Code).find(([, value]) => value === error.code)?.[0] ?? "internal";
   return {
-    code: code.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    code: code
+      .replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+      .replace("cancelled", "canceled"),
     message: error.message,
     details: detailsOf(error, requestId)
       .map(pack)

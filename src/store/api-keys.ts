@@ -21,6 +21,9 @@ export interface CredentialRow extends ApiKeyRow {
   permissions: string[];
   disable_time: Date | null;
   delete_time: Date | null;
+  organization_slug: string;
+  organization_name: string;
+  organization_create_time: Date;
   sealed_data_key: Buffer;
   access_epoch: number;
 }
@@ -48,6 +51,9 @@ export async function findCredential(
       "service_accounts.permissions",
       "service_accounts.disable_time",
       "service_accounts.delete_time",
+      "organizations.slug as organization_slug",
+      "organizations.name as organization_name",
+      "organizations.create_time as organization_create_time",
       "organizations.sealed_data_key",
       "organizations.access_epoch",
     ])

@@ -10,6 +10,24 @@ export interface OrganizationRow {
   create_time: Date;
 }
 
+/** What everybody in the organization may know of it. */
+export function summaryOf(row: Pick<OrganizationRow, "slug" | "name" | "create_time">) {
+  return { slug: row.slug, name: row.name, createTime: row.create_time };
+}
+
+/** The same, of a row that it was joined to. */
+export function organizationOf(row: {
+  organization_slug: string;
+  organization_name: string;
+  organization_create_time: Date;
+}) {
+  return {
+    slug: row.organization_slug,
+    name: row.organization_name,
+    createTime: row.organization_create_time,
+  };
+}
+
 const columns = ["id", "slug", "name", "sealed_data_key", "access_epoch", "create_time"] as const;
 
 export async function insertOrganization(

@@ -13,16 +13,30 @@ export async function insertSession(tx: Transaction, row: SessionRow): Promise<v
   await tx.insertInto("sessions").values(row).execute();
 }
 
+/** A user with its session and its organization. */
+export interface SessionUserRow extends UserRow {
+  session_expire_time: Date;
+  organization_slug: string;
+  organization_name: string;
+  organization_create_time: Date;
+}
+
 /** The user of a session that is still good, if it is and the user may log in. */
 export async function findSessionUser(
   db: Queryable,
   sessionId: string,
-): Promise<(UserRow & { session_expire_time: Date }) | undefined> {
+): Promise<SessionUserRow | undefined> {
   return db
     .selectFrom("sessions")
     .innerJoin("users", "users.id", "sessions.user_id")
     .selectAll("users")
-    .select("sessions.expire_time as session_expire_time")
+    .innerJoin("organizations", "organizations.id", "users.organization_id")
+    .select([
+      "sessions.expire_time as session_expire_time",
+      "organizations.slug as organization_slug",
+      "organizations.name as organization_name",
+      "organizations.create_time as organization_create_time",
+    ])
     .where("sessions.id", "=", sessionId)
     .where("sessions.end_time", "is", null)
     .where("sessions.expire_time", ">", sql<Date>`now()`)

@@ -76,6 +76,7 @@ export class Caller {
     const work = { method, request, repeatable };
     let mended = false;
     for (let attempts = 1; ; ) {
+      deadline.check();
       const proof = await deadline.wait(this.#settings.credentials.headers());
       const sent = { ...this.#settings.headers, ...options.headers, ...proof };
       try {
@@ -97,7 +98,6 @@ export class Caller {
     headers: Record<string, string>,
     deadline: Deadline,
   ): Promise<MessageShape<O>> {
-    deadline.check();
     // Transports take 0 for "no timeout".
     const timeoutMs = Math.max(1, deadline.remainingMs);
     const { transport } = this.#settings;

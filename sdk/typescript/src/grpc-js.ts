@@ -1,11 +1,4 @@
-import {
-  InterceptingCall,
-  type Interceptor,
-  type Listener,
-  type Metadata,
-  Metadata as MetadataClass,
-  status,
-} from "@grpc/grpc-js";
+import { InterceptingCall, type Interceptor, type Listener, Metadata, status } from "@grpc/grpc-js";
 import { envelopePrefix } from "./signing/body.ts";
 import { Signer, type SigningKey } from "./signing/signer.ts";
 
@@ -67,7 +60,7 @@ export function grpcSigningInterceptor(options: GrpcSigningOptions): Interceptor
 }
 
 function refuse(listener: Listener, details: string): void {
-  const refusal = { code: status.INTERNAL, details, metadata: new MetadataClass() };
+  const refusal = { code: status.INTERNAL, details, metadata: new Metadata() };
   listener.onReceiveStatus?.(refusal, () => {});
 }
 

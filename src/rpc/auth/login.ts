@@ -5,7 +5,7 @@ import { sessionDays } from "../../auth/refresh-tokens.ts";
 import { userPrincipal } from "../../auth/sessions.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import { newId } from "../../ids.ts";
-import { findOrganizationBySlug } from "../../store/organizations.ts";
+import { findOrganizationBySlug, summaryOf } from "../../store/organizations.ts";
 import { insertSession } from "../../store/sessions.ts";
 import { findUserByEmail, type UserRow } from "../../store/users.ts";
 import { change } from "../change.ts";
@@ -19,7 +19,8 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
   const throttle = await throttleLogin(app.db, request, call.address);
   const user = organization && (await findUserByEmail(app.db, organization.id, request.email));
   const holds = await passwordHolds(request.password, user?.password_hash);
-  if (user === undefined || !holds || user.disable_time !== null) throw failed(user, holds);
+  if (organization === undefined || user === undefined || !holds || user.disable_time !== null)
+    throw failed(user, holds);
   await throttle.forgive();
 
   const session = {
@@ -27,7 +28,7 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
     userId: user.id,
     expireTime: new Date(Date.now() + sessionDays * 86_400_000),
   };
-  const principal = userPrincipal(user, session.id);
+  const principal = userPrincipal(user, session.id, summaryOf(organization));
   call.resourceId = session.id;
   const tokens = await change(
     app,

@@ -3,6 +3,7 @@ import { refreshTokenHash } from "../../auth/refresh-tokens.ts";
 import { userPrincipal } from "../../auth/sessions.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import type { Principal } from "../../iam/principal.ts";
+import { organizationOf } from "../../store/organizations.ts";
 import { endSession, findSessionUser, useRefreshToken } from "../../store/sessions.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
@@ -26,7 +27,7 @@ export const refreshSession: Handler<typeof AuthService.method.refreshSession> =
       if (use.outcome === "reused") throw reused();
       const user = await findSessionUser(tx, use.sessionId);
       if (user === undefined) throw invalid("SESSION_ENDED");
-      principal = userPrincipal(user, use.sessionId);
+      principal = userPrincipal(user, use.sessionId, organizationOf(user));
       const expireTime = user.session_expire_time;
       return issueTokens(app, tx, { id: use.sessionId, userId: user.id, expireTime });
     },

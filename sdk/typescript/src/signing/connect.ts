@@ -49,9 +49,19 @@ function addSignature(
     throw new ConnectError(`cannot sign content of type "${contentType}"`, Code.Internal);
   }
   const { host, pathname } = new URL(request.url);
-  const method = request.requestMethod;
-  const headers = signer.sign({ method, authority: host, path: pathname, contentType, body });
+  const headers = signer.sign({
+    method: request.requestMethod,
+    authority: host,
+    path: pathname,
+    contentType: meansOneCodec(contentType) ? undefined : contentType,
+    body,
+  });
   for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
+}
+
+/** Bytes of one codec may pass for another message in the other, so the type is covered where it decides. */
+function meansOneCodec(contentType: string): boolean {
+  return /^application\/grpc(?:-web)?(?:\+proto)?$/.test(contentType);
 }
 
 function refuseCompression(header: Headers): void {

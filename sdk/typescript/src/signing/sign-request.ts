@@ -6,7 +6,7 @@ export interface RequestToSign extends SigningKey {
   method: string;
   /** The absolute URL that the request is sent to, without a query. */
   url: string | URL;
-  /** The request's content type, exactly as sent. Left out, it is not covered: only gRPC can do without. */
+  /** The content type exactly as sent. It is covered when given, as all but gRPC's and gRPC-Web's own must be. */
   contentType?: string | undefined;
   /** The content exactly as sent; text is taken as UTF-8. */
   body: Uint8Array | string;

@@ -32,7 +32,7 @@ export interface SignableRequest {
   authority: string;
   /** The path of the request target, without a query. */
   path: string;
-  /** The request's content type. */
+  /** The content type, when it is to be covered: all but gRPC's and gRPC-Web's own must be. */
   contentType: string | undefined;
   /** The content as sent, in pieces: with the 5-byte prefix where the protocol has one. */
   body: readonly Uint8Array[];
@@ -93,12 +93,7 @@ function covered(request: SignableRequest, digest: string): Component[] {
     ["@path", request.path],
     ["content-digest", digest],
   ];
-  const { contentType } = request;
-  // Bytes of one codec could pass for another message in the other, so the codec is signed too,
-  // unless the content type says gRPC, which the server then takes for protobuf.
-  if (contentType !== undefined && !/^application\/grpc(?:-web)?(?:\+proto)?$/.test(contentType)) {
-    components.push(["content-type", contentType]);
-  }
+  if (request.contentType !== undefined) components.push(["content-type", request.contentType]);
   return components;
 }
 

@@ -1,0 +1,79 @@
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+
+/** What a benchmarked process answers over its channel. */
+export interface Messages {
+  ready: unknown;
+  /** CPU microseconds of the whole process since its start. */
+  cpu: number;
+  /** Calls that were answered, of a load generator. */
+  done: number;
+  /** Calls that were carried out and not refused, since the start, by server. */
+  carriedOut: Record<string, number>;
+}
+
+/** A process of the benchmark, pinned to a processor. */
+export class BenchProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#ended = once(child, "exit").then(() => {
+      throw new Error("a process of the benchmark ended early");
+    });
+    this.#ended.catch(() => {});
+  }
+
+  /** Starts a file of this folder. @param processor which one to pin it to, where that is possible */
+  static async start<Ready>(
+    file: string,
+    processor: number,
+    environment: Record<string, string> = {},
+  ): Promise<{ process: BenchProcess; ready: Ready }> {
+    const path = fileURLToPath(new URL(file, import.meta.url));
+    const child = fork(path, {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    pin(child.pid as number, processor);
+    const started = new BenchProcess(child);
+    return { process: started, ready: (await started.#answer("ready")) as Ready };
+  }
+
+  async ask<K extends keyof Messages>(kind: K, request: object = {}): Promise<Messages[K]> {
+    const answer = this.#answer(kind);
+    this.#child.send({ kind, ...request });
+    return (await answer) as Messages[K];
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.kill("SIGTERM");
+    await once(this.#child, "exit");
+  }
+
+  async #answer(kind: keyof Messages): Promise<unknown> {
+    const answered = once(this.#child, "message").then(([message]) => message[kind]);
+    return Promise.race([answered, this.#ended]);
+  }
+}
+
+function pin(pid: number, processor: number): void {
+  if (availableParallelism() < 2) return;
+  // Without taskset, or where it is refused, the processes share all processors.
+  spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(processor), String(pid)]);
+}
+
+/** Answers the questions of the benchmark, in a process that is measured. */
+export function answer(carriedOut: () => Promise<Record<string, number>>): void {
+  process.on("message", async ({ kind }: { kind: string }) => {
+    if (kind === "cpu") {
+      const { user, system } = process.cpuUsage();
+      process.send?.({ cpu: user + system });
+    }
+    if (kind === "carriedOut") process.send?.({ carriedOut: await carriedOut() });
+  });
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+
+/** A Redis of our own, which nobody else uses and which keeps nothing on disk. */
+export interface RedisServer {
+  readonly url: string;
+  /** Ends it at once; what it remembered is lost. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, empty. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** @throws Error when no Redis can be had, telling what to do */
+export async function startRedisServer(): Promise<RedisServer> {
+  const program = findProgram();
+  const folder = await mkdtemp(join(tmpdir(), "pdaas-redis-"));
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  let child = await launch(program, folder, port);
+  return {
+    url,
+    kill: () => end(child, "SIGKILL"),
+    restart: async () => {
+      await end(child, "SIGKILL");
+      child = await launch(program, folder, port);
+    },
+    stop: async () => {
+      await end(child, "SIGTERM");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function findProgram(): string {
+  const program = installed();
+  if (program !== undefined) return program;
+  installFromSystem();
+  const now = installed();
+  if (now !== undefined) return now;
+  throw new Error(
+    "The tests need a real Redis: install redis-server or valkey-server, or set PDAAS_TEST_REDIS_URL to a running one.",
+  );
+}
+
+function installed(): string | undefined {
+  return ["redis-server", "valkey-server"].find(
+    (program) => spawnSync(program, ["--version"]).status === 0,
+  );
+}
+
+/** From the system's packages, where this user may install them. */
+function installFromSystem(): void {
+  if (process.getuid?.() !== 0) return;
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const managers = [
+    ["apt-get", ["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]],
+    ["dnf", undefined, ["install", "--assumeyes", "valkey"]],
+    ["apk", undefined, ["add", "redis"]],
+  ] as const;
+  for (const [manager, update, install] of managers) {
+    if (spawnSync(manager, ["--version"]).status !== 0) continue;
+    process.stderr.write(`Installing Redis with ${manager}, which the tests need\n`);
+    if (update !== undefined) spawnSync(manager, update, { env: environment });
+    // Its own service is not wanted: the tests start theirs on a free port.
+    spawnSync(manager, install, { env: { ...environment, RUNLEVEL: "1" } });
+    return;
+  }
+}
+
+async function launch(program: string, folder: string, port: number): Promise<ChildProcess> {
+  const settings = { port, bind: "127.0.0.1", save: "", appendonly: "no", dir: folder };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const child = spawn(program, args, { stdio: "ignore" });
+  const redis = new Redis({ port, lazyConnect: true, retryStrategy: () => 20 });
+  redis.on("error", () => {});
+  try {
+    await redis.connect().catch(() => {});
+    await redis.ping();
+  } finally {
+    redis.disconnect();
+  }
+  return child;
+}
+
+async function end(child: ChildProcess, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill(signal);
+  await exited;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
