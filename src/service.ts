@@ -208,10 +208,7 @@ function openCertificate({ tls }: Config, log: Logger): Certificate | undefined 
 }
 
 /** Lets calls in flight finish for a while, then ends what is left. */
-async function stopGrpc(
-  grpc: ReturnType<typeof createGrpcServer>,
-  graceMs: number,
-): void }, graceMs: number): Promise<void> {
+async function stopGrpc(grpc: ReturnType<typeof createGrpcServer>, graceMs: number) {
   grpc.watch.stop();
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => grpc.server.forceShutdown(), graceMs);
