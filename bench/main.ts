@@ -3,8 +3,8 @@
 //   npm run -s bench -- --json
 //
 // Servers and load generator are processes of their own, pinned apart where the system allows it.
-// The machine may be noisy, so what is compared is measured in turn, several times over, and the
-// medians count. Postgres and Redis are real.
+// The machine may be noisy, so what is compared is measured in turn, many times over, and medians
+// count: of the figures, and of the ratios to the floor of the same round. Postgres and Redis are real.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,8 +23,8 @@ import { BenchProcess } from "./process.ts";
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "15" },
+    seconds: { type: "string", default: "1" },
   },
 });
 
@@ -43,7 +43,7 @@ await using cleanup = new AsyncDisposableStack();
 const subjects = await startSubjects();
 const loader = await started<true>("load.ts", 1);
 const measurements = new Map<string, Measurement[]>(subjects.map(({ name }) => [name, []]));
-for (const subject of subjects) await measure(subject, 1_000);
+for (const subject of subjects) await measure(subject, 2_000);
 for (let round = 0; round < Number(options.rounds); round++) {
   for (const subject of subjects) {
     const measurement = await measure(subject, Number(options.seconds) * 1_000);
@@ -155,18 +155,18 @@ async function carriedOut({ server, name }: Subject): Promise<number> {
 }
 
 function report() {
-  const floor = median("floor", "cpuUs");
+  const of = (name: string) => measurements.get(name) ?? [];
   const row = (name: string) => ({
-    cpu_us: rounded(median(name, "cpuUs"), 1),
-    rps: rounded(median(name, "rps"), 0),
-    ratio: rounded(median(name, "cpuUs") / floor, 3),
+    cpu_us: rounded(median(of(name).map((m) => m.cpuUs)), 1),
+    rps: rounded(median(of(name).map((m) => m.rps)), 0),
+    ratio: rounded(median(of(name).map((m, i) => m.cpuUs / (of("floor")[i]?.cpuUs ?? 0))), 3),
   });
   const { cpu_us, rps } = row("floor");
   return { floor: { cpu_us, rps }, grpc: row("grpc"), http: row("http"), stored: row("stored") };
 }
 
-function median(name: string, figure: keyof Measurement): number {
-  const sorted = (measurements.get(name) ?? []).map((m) => m[figure]).sort((a, b) => a - b);
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] as number;
 }
 

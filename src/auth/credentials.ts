@@ -54,8 +54,7 @@ export class Credentials {
   get(accessKey: string): Credential | undefined | Promise<Credential | undefined> {
     const entry = this.#entries.get(accessKey);
     if (entry === undefined || !this.#isCurrent(entry)) return this.#shared(accessKey);
-    this.#entries.delete(accessKey);
-    this.#entries.set(accessKey, entry);
+    if (this.#isCrowded) this.#markUsed(accessKey, entry);
     return entry.credential;
   }
 
@@ -85,8 +84,18 @@ export class Credentials {
     this.#loading.clear();
   }
 
+  /** Whether the order of use will soon matter: keeping it costs more than the look-up. */
+  get #isCrowded(): boolean {
+    return this.#entries.size > maxEntries / 2;
+  }
+
+  #markUsed(accessKey: string, entry: Entry): void {
+    this.#entries.delete(accessKey);
+    this.#entries.set(accessKey, entry);
+  }
+
   #isCurrent({ credential, staleAt }: Entry): boolean {
-    if (Date.now() > staleAt) return false;
+    if (staleAt !== Number.POSITIVE_INFINITY && Date.now() > staleAt) return false;
     if (credential === undefined) return true;
     return credential.epoch >= (this.#epochs.get(credential.principal.organizationId) ?? 0);
   }
@@ -116,11 +125,8 @@ export class Credentials {
     const known = this.#entries.get(accessKey)?.credential;
     // Of two reads at once, the one that saw less must not win.
     if (known !== undefined && credential !== undefined && known.epoch > credential.epoch) return;
-    this.#entries.delete(accessKey);
-    this.#entries.set(accessKey, {
-      credential,
-      staleAt: honoured ? Number.POSITIVE_INFINITY : Date.now() + refusalMs,
-    });
+    const staleAt = honoured ? Number.POSITIVE_INFINITY : Date.now() + refusalMs;
+    this.#markUsed(accessKey, { credential, staleAt });
     if (this.#entries.size > maxEntries) {
       this.#entries.delete(this.#entries.keys().next().value as string);
     }

@@ -19,23 +19,26 @@ export class HmacKey {
   }
 
   /**
-   * Whether `mac` is the one of `text` (ASCII), in a time that does not depend on the answer.
+   * Whether `mac` (base64) is the one of `text` (ASCII), in a time that does not depend on the answer.
    *
    * Two one-shot hashes: an Hmac object of node:crypto is a stream with a native half, and costs more
-   * to make and to collect than the HMAC itself.
+   * to make and to collect than the HMAC itself. Digests come as strings for the same reason.
    */
-  holds(text: string, mac: Buffer): boolean {
+  holds(text: string, mac: string): boolean {
     const size = blockBytes + text.length;
     const message = size <= scratch.length ? scratch : Buffer.allocUnsafe(size);
     this.#inner.copy(message);
     message.write(text, blockBytes, "latin1");
-    const inner = hash("sha256", message.subarray(0, size), "buffer");
-    this.#outer.copy(message);
-    inner.copy(message, blockBytes);
-    const expected = hash("sha256", message.subarray(0, blockBytes + digestBytes), "buffer");
-    return mac.length === digestBytes && timingSafeEqual(mac, expected);
+    const inner = hash("sha256", message.subarray(0, size), "binary");
+    this.#outer.copy(outerMessage);
+    outerMessage.write(inner, blockBytes, "latin1");
+    expected.write(hash("sha256", outerMessage, "binary"), "latin1");
+    return given.write(mac, "base64") === digestBytes && timingSafeEqual(given, expected);
   }
 }
 
-/** One call at a time uses it, from its first line to its last. */
-const scratch = Buffer.allocUnsafeSlow(8_192);
+// One call at a time uses these, from its first line to its last.
+const scratch = Buffer.allocUnsafeSlow(4_096);
+const outerMessage = Buffer.allocUnsafeSlow(blockBytes + digestBytes);
+const expected = Buffer.allocUnsafeSlow(digestBytes);
+const given = Buffer.allocUnsafeSlow(digestBytes);

@@ -17,15 +17,22 @@ export function componentValue(head: RequestHead, name: string): string {
     case "@authority":
       return normalAuthority(head.authority);
     case "@path":
-      return head.target.split("?", 1)[0] || "/";
+      return pathOf(head.target) || "/";
     case "@query":
-      return head.target.includes("?") ? head.target.slice(head.target.indexOf("?")) : "?";
+      return head.target.slice(pathOf(head.target).length) || "?";
     default:
       return (head.header(name) ?? "").trim();
   }
 }
 
+function pathOf(target: string): string {
+  const query = target.indexOf("?");
+  return query === -1 ? target : target.slice(0, query);
+}
+
 /** Lower case, and without the port that its scheme implies (RFC 9421 §2.2.3). */
 export function normalAuthority(authority: string): string {
-  return authority.toLowerCase().replace(/:(80|443)$/, "");
+  const text = authority.toLowerCase();
+  if (text.endsWith(":80")) return text.slice(0, -3);
+  return text.endsWith(":443") ? text.slice(0, -4) : text;
 }

@@ -1,7 +1,7 @@
 import { Code, ServiceError } from "../errors.ts";
 import { normalAuthority, type RequestHead } from "./request-head.ts";
 
-const derived = new Set(["@method", "@authority", "@path", "@query"]);
+const derived = ["@method", "@authority", "@path", "@query"];
 /** The content types that can mean only one thing here, so that they need not be covered. */
 const unambiguousTypes = new Set([
   "application/grpc",
@@ -9,6 +9,7 @@ const unambiguousTypes = new Set([
   "application/grpc-web",
   "application/grpc-web+proto",
 ]);
+const always = ["@method", "@authority", "@path"];
 const encodings = ["grpc-encoding", "content-encoding", "connect-content-encoding"];
 
 /**
@@ -21,9 +22,9 @@ export function ensureCovered(
   authorities: ReadonlySet<string> | undefined,
 ): void {
   for (const name of components) ensurePresent(head, name);
-  for (const name of needed(head)) {
-    if (!components.includes(name)) throw uncovered(name);
-  }
+  for (const name of always) ensureIn(components, name);
+  if (head.method === "GET") ensureIn(components, "@query");
+  else ensureBodyCovered(head, components);
   for (const name of encodings) {
     const encoding = head.header(name) ?? "identity";
     if (encoding !== "identity" && !components.includes(name)) throw uncovered(name);
@@ -35,18 +36,21 @@ export function ensureCovered(
   }
 }
 
-function needed(head: RequestHead): string[] {
-  const always = ["@method", "@authority", "@path"];
-  if (head.method === "GET") return [...always, "@query"];
+function ensureBodyCovered(head: RequestHead, components: readonly string[]): void {
+  ensureIn(components, "content-digest");
   const type = (head.header("content-type") ?? "").toLowerCase().trim();
-  if (!unambiguousTypes.has(type)) always.push("content-type");
+  if (!unambiguousTypes.has(type)) ensureIn(components, "content-type");
   // "?" alone is a query too, an empty one.
-  if (head.target.includes("?") && !head.target.endsWith("?")) always.push("@query");
-  return [...always, "content-digest"];
+  const query = head.target.indexOf("?");
+  if (query !== -1 && query < head.target.length - 1) ensureIn(components, "@query");
+}
+
+function ensureIn(components: readonly string[], name: string): void {
+  if (!components.includes(name)) throw uncovered(name);
 }
 
 function ensurePresent(head: RequestHead, name: string): void {
-  if (derived.has(name)) return;
+  if (derived.includes(name)) return;
   const isField = !name.startsWith("@") && head.header(name) !== undefined;
   if (isField) return;
   throw refusal(`The signature covers "${name}", which the request does not have.`);

@@ -34,7 +34,8 @@ export interface SignatureParameters {
 export interface SignedHead extends SignatureParameters {
   /** The signature base (RFC 9421 §2.5). */
   base: string;
-  signature: Buffer;
+  /** 32 bytes, in base64. */
+  signature: string;
   /** SHA-256 of the body, in base64; undefined for a GET, which has none. */
   digest: string | undefined;
 }
@@ -46,25 +47,29 @@ export function hasSignature(head: RequestHead): boolean {
 
 /**
  * Reads what a request claims to be signed with.
- * @param options.now Unix seconds
- * @param options.authorities what `@authority` may be; any when undefined
+ * @param now Unix seconds
+ * @param authorities what `@authority` may be; any when undefined
  * @throws ServiceError SIGNATURE_MISSING, SIGNATURE_MALFORMED, SIGNATURE_COVERAGE,
  *   SIGNATURE_NOT_YET_VALID, SIGNATURE_EXPIRED or CREDENTIALS_AMBIGUOUS
  */
 export function readSignature(
   head: RequestHead,
-  options: { now: number; authorities?: ReadonlySet<string> },
+  now: number,
+  authorities: ReadonlySet<string> | undefined,
 ): SignedHead {
   if (head.header("authorization") !== undefined) throw ambiguous();
   const { components, text, parameters, signature, digest } = readUsual(head) ?? readAny(head);
   ensureLifetime(parameters);
-  ensureCovered(head, components, options.authorities);
+  ensureCovered(head, components, authorities);
   const isDigestSigned = components.includes("content-digest");
   const bodyDigest = isDigestSigned ? (digest ?? digestOf(head)) : undefined;
-  ensureTimely(parameters, options.now);
+  ensureTimely(parameters, now);
   return {
-    ...parameters,
-    signature: Buffer.from(signature, "base64"),
+    accessKey: parameters.accessKey,
+    nonce: parameters.nonce,
+    created: parameters.created,
+    expires: parameters.expires,
+    signature,
     digest: bodyDigest,
     base: signatureBase(head, components, text),
   };

@@ -5,7 +5,6 @@ import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
 import { methodOf } from "../contract.ts";
 import type { Principal } from "../iam/principal.ts";
-import { newRequestId } from "../ids.ts";
 import { issueApiKey } from "../rpc/api-key/issue-api-key.ts";
 import type { App } from "../rpc/app.ts";
 import { Call } from "../rpc/call.ts";
@@ -69,7 +68,6 @@ async function act<M extends DescMethodUnary>(
   const call = new Call({
     method: methodOf(desc),
     head: { method: "", authority: "", target: "", header: () => undefined },
-    requestId: newRequestId(),
     address: "",
     liveness: { cancelled: false, deadline: Number.POSITIVE_INFINITY },
   });

@@ -3,6 +3,7 @@ import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
 import { Code, ServiceError } from "../errors.ts";
 import type { Principal } from "../iam/principal.ts";
+import { newRequestId } from "../ids.ts";
 
 /** Whether a caller is still waiting; how that is known differs between servers. */
 export interface Liveness {
@@ -23,7 +24,6 @@ export interface Claimant {
 export interface CallOptions {
   method: Method;
   head: RequestHead;
-  requestId: string;
   address: string;
   liveness: Liveness;
 }
@@ -32,8 +32,6 @@ export interface CallOptions {
 export class Call {
   readonly method: Method;
   readonly head: RequestHead;
-  /** Answered in the header `x-request-id`, in every error and in the audit log. */
-  readonly requestId: string;
   /** IP address of the peer. */
   readonly address: string;
   /** High-resolution start, in milliseconds. */
@@ -50,13 +48,22 @@ export class Call {
 
   readonly #liveness: Liveness;
   #principal: Principal | undefined;
+  #requestId: string | undefined;
 
   constructor(options: CallOptions) {
     this.method = options.method;
     this.head = options.head;
-    this.requestId = options.requestId;
     this.address = options.address;
     this.#liveness = options.liveness;
+  }
+
+  /**
+   * Answered in the header `x-request-id`, in every error and in the audit log. Most reads need none,
+   * so it is made up when it is first asked for.
+   */
+  get requestId(): string {
+    this.#requestId ??= newRequestId();
+    return this.#requestId;
   }
 
   /** The authenticated caller; undefined for an anonymous one. */

@@ -3,9 +3,8 @@ import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
 import type { Credential } from "../auth/credentials.ts";
 import { HmacKey } from "../auth/hmac.ts";
 import { authenticateSession } from "../auth/sessions.ts";
-import { hasSignature, macHolds, readSignature } from "../auth/signature.ts";
+import { hasSignature, macHolds, readSignature, type SignedHead } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
-import { PrincipalType } from "../iam/principal.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 
@@ -14,25 +13,25 @@ const decoyKey = new HmacKey(randomBytes(52));
 
 /**
  * Finds out who is calling. RPCs that anybody may call look at no credentials at all.
+ * @returns a promise only where somebody had to be asked: the key was not cached, or it is a session
  * @throws ServiceError UNAUTHENTICATED, or PERMISSION_DENIED when the RPC is not for such callers
  */
-export async function authenticate(app: App, call: Call): Promise<void> {
-  if (call.method.callers.has(Caller.ANONYMOUS)) return;
-  if (!hasSignature(call.head)) await authenticateToken(app, call);
-  else {
-    const signed = readSignature(call.head, clockAndAuthorities(app));
-    call.signed = signed;
-    const cached = app.credentials.get(signed.accessKey);
-    const credential = cached instanceof Promise ? await cached : cached;
-    admitCredential(call, credential, macHolds(signed, credential?.key ?? decoyKey));
+export function authenticate(app: App, call: Call): Promise<void> | undefined {
+  if (call.method.callers.has(Caller.ANONYMOUS)) return undefined;
+  if (!hasSignature(call.head)) return authenticateToken(app, call);
+  const signed = readSignature(call.head, Date.now() / 1000, app.authorities);
+  call.signed = signed;
+  const credential = app.credentials.get(signed.accessKey);
+  if (credential instanceof Promise) {
+    return credential.then((loaded) => authenticateKey(call, signed, loaded));
   }
-  const isUser = call.principal.type === PrincipalType.USER;
-  if (!call.method.callers.has(isUser ? Caller.SESSION : Caller.SIGNATURE)) throw wrongCaller(call);
+  authenticateKey(call, signed, credential);
+  return undefined;
 }
 
-function clockAndAuthorities({ authorities }: App) {
-  const now = Date.now() / 1000;
-  return authorities === undefined ? { now } : { now, authorities };
+function authenticateKey(call: Call, signed: SignedHead, credential: Credential | undefined): void {
+  admitCredential(call, credential, macHolds(signed, credential?.key ?? decoyKey));
+  ensureRightCaller(call, Caller.SIGNATURE);
 }
 
 async function authenticateToken(app: App, call: Call): Promise<void> {
@@ -45,6 +44,7 @@ async function authenticateToken(app: App, call: Call): Promise<void> {
     );
   }
   call.authenticated(await authenticateSession(app.db, app.accessTokens, authorization));
+  ensureRightCaller(call, Caller.SESSION);
 }
 
 /** Every refusal reads alike to the caller; the audit log has the true reason. */
@@ -72,13 +72,14 @@ function invalid(trueReason: string): ServiceError {
   );
 }
 
-function wrongCaller(call: Call): ServiceError {
-  const wanted = call.method.callers.has(Caller.SESSION)
+function ensureRightCaller({ method }: Call, caller: Caller): void {
+  if (method.callers.has(caller)) return;
+  const wanted = method.callers.has(Caller.SESSION)
     ? "a user's session: log in and send the access token"
     : "a signed request: use an API key";
-  return new ServiceError(
+  throw new ServiceError(
     Code.permissionDenied,
     "CALLER_NOT_ALLOWED",
-    `${call.method.action} takes ${wanted}.`,
+    `${method.action} takes ${wanted}.`,
   );
 }

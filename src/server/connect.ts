@@ -15,7 +15,6 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { Code, ServiceError } from "../errors.ts";
-import { newRequestId } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import { Call } from "../rpc/call.ts";
 import { type Route, routes } from "../rpc/routes.ts";
@@ -132,7 +131,6 @@ function toCall(route: Route, context: HandlerContext, request: NodeRequest): Ca
   return new Call({
     method: route.method,
     head: new NodeHead(request.method ?? "", authority, request.url ?? "", request.headers),
-    requestId: newRequestId(),
     address: peerAddress(request.socket.remoteAddress),
     liveness: {
       get cancelled() {

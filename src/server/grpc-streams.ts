@@ -31,7 +31,7 @@ export interface WatchedStream {
 }
 
 const watched = Symbol("watched");
-type Stream = ServerHttp2Stream & { [watched]?: WatchedStream };
+type Stream = ServerHttp2Stream & { [watched]?: WatchedStream | undefined };
 
 /** Refuses and watches the streams of a server before grpc-js sees them. */
 export class StreamWatch {
@@ -52,7 +52,7 @@ export class StreamWatch {
       stream[watched] = { headers, address: addressOf(stream) };
       stream.respond = explainingRespond;
       if (methods.has(headers[":path"] as string)) bodies.expect(stream);
-      inner.call(this, interceptors, stream, headers);
+      inner.call(this, interceptors, stream, headersForGrpcJs(headers));
     };
   }
 
@@ -62,12 +62,24 @@ export class StreamWatch {
     this.#bodies.arrived(stream);
     const known = stream[watched];
     if (known === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
+    // Node keeps closed streams until the next full garbage collection, and all that hangs on them.
+    stream[watched] = undefined;
     return known;
   }
 
   stop(): void {
     this.#bodies.stop();
   }
+}
+
+/** What grpc-js goes by. It would copy all the others into metadata that nobody reads. */
+function headersForGrpcJs(headers: Headers): Headers {
+  const own: Headers = {
+    ":path": headers[":path"] as string,
+    "content-type": headers["content-type"] as string,
+  };
+  if (headers["grpc-timeout"] !== undefined) own["grpc-timeout"] = headers["grpc-timeout"];
+  return own;
 }
 
 const addresses = new WeakMap<object, string>();

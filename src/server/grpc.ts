@@ -1,4 +1,4 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   Metadata,
   Server,
@@ -7,7 +7,6 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import type { ServiceError } from "../errors.ts";
-import { newRequestId } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import { Call, type Liveness } from "../rpc/call.ts";
 import { type Route, routes } from "../rpc/routes.ts";
@@ -61,8 +60,8 @@ async function handle(
     await admit(app, call);
     checkBody(call, wireBytes(raw.request));
     const request = decode(route.method.desc.input, raw.request, "binary");
-    const response = await serve(app, call, route, request);
-    const bytes = toBinary(route.method.desc.output, response);
+    const { output } = route.method.desc;
+    const bytes = toBinary(output, create(output, await serve(app, call, route, request)));
     // A read leaves nothing behind that its identifier would lead to.
     const trailers = route.method.isRead ? undefined : idMetadata(call);
     respond(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), trailers);
@@ -77,7 +76,6 @@ function toCall(route: Route, raw: RawCall, { headers, address }: WatchedStream)
   return new Call({
     method: route.method,
     head: new NodeHead("POST", authority, route.method.path, headers),
-    requestId: newRequestId(),
     address,
     liveness: new GrpcLiveness(raw),
   });

@@ -1,4 +1,4 @@
-import { create, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { digestHolds } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
 import { authorize } from "../iam/authorize.ts";
@@ -21,11 +21,11 @@ import { validate } from "./validate.ts";
 //     validate     the rules of the contract
 //     handler      which records its change in its own transaction
 
-/** Admits the caller by the headers alone. */
-export async function admit(app: App, call: Call): Promise<void> {
+/** Admits the caller by the headers alone. Refusals are thrown or come as a rejected promise. */
+export function admit(app: App, call: Call): Promise<void> {
   app.audit.ensureCanRecord();
-  await authenticate(app, call);
-  await spendNonce(app, call);
+  const asking = authenticate(app, call);
+  return asking === undefined ? spendNonce(app, call) : asking.then(() => spendNonce(app, call));
 }
 
 /** Holds that the body is the one that was signed. */
@@ -38,13 +38,13 @@ export function checkBody(call: Call, body: Uint8Array): void {
   );
 }
 
-/** Carries an admitted call out. */
-export async function serve(
+/** Carries an admitted call out. Refusals are thrown or come as a rejected promise. */
+export function serve(
   app: App,
   call: Call,
   route: Route,
   request: MessageShape<DescMessage>,
-): Promise<MessageShape<DescMessage>> {
+): Promise<MessageInitShape<DescMessage>> {
   call.resourceId = resourceIdOf(call, request);
   if (call.caller !== undefined) {
     const type = call.method.access.resourceType;
@@ -52,8 +52,7 @@ export async function serve(
     authorize(call.principal, call.method, { type, id: call.resourceId, organizationId });
   }
   validate(call.method.desc.input, request);
-  const response = await route.handler(app, call, request);
-  return create(call.method.desc.output, response);
+  return route.handler(app, call, request);
 }
 
 function resourceIdOf({ method }: Call, request: Message): string {

@@ -66,6 +66,7 @@ export class RedisReplayStore implements ReplayStore {
   readonly #timeToLive = String(nonceMemorySeconds * 1_000);
   readonly #listeners: (() => void)[] = [];
   #pending: Pending[] = [];
+  #isSending = false;
 
   constructor(redis: Redis | Cluster, options: RedisReplayStoreOptions) {
     this.#redis = redis;
@@ -91,8 +92,8 @@ export class RedisReplayStore implements ReplayStore {
 
   admit(claim: NonceClaim): Promise<NonceVerdict> {
     return new Promise((resolve, reject) => {
-      if (this.#pending.push({ claim, resolve, reject }) === 1) setImmediate(() => this.#flush());
-      else if (this.#pending.length === maxBatch) this.#flush();
+      this.#pending.push({ claim, resolve, reject });
+      if (this.#pending.length === 1 && !this.#isSending) setImmediate(() => this.#flush());
     });
   }
 
@@ -112,13 +113,17 @@ export class RedisReplayStore implements ReplayStore {
     this.#redis.disconnect();
   }
 
-  #flush(): void {
-    const batch = this.#pending;
-    if (batch.length === 0) return;
-    this.#pending = [];
-    this.#send(batch).catch((error: unknown) => {
+  async #flush(): Promise<void> {
+    const batch = this.#pending.slice(0, maxBatch);
+    this.#pending = this.#pending.slice(maxBatch);
+    this.#isSending = true;
+    try {
+      await this.#send(batch);
+    } catch (error) {
       for (const { reject } of batch) reject(replayStoreUnavailable(error));
-    });
+    }
+    this.#isSending = false;
+    if (this.#pending.length > 0) void this.#flush();
   }
 
   async #send(batch: Pending[]): Promise<void> {
