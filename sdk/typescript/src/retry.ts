@@ -7,7 +7,7 @@ const maxDelayMs = 5_000;
 const nothingDone: ReadonlySet<PdaasErrorReason | undefined> = new Set<PdaasErrorReason>([
   "REPLAY_STORE_UNAVAILABLE",
   "REPLAY_STORE_RECOVERING",
-  "SHUTTING_DOWN",
+  "AUDIT_UNAVAILABLE",
 ]);
 
 /**

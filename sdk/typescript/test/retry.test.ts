@@ -83,7 +83,7 @@ test.each([...repeatable, ...once])(
     const { server, client } = await serve([
       unavailable("REPLAY_STORE_UNAVAILABLE"),
       unavailable("REPLAY_STORE_RECOVERING"),
-      unavailable("SHUTTING_DOWN"),
+      unavailable("AUDIT_UNAVAILABLE"),
     ]);
     await calls[name](client);
     expect(server.requests).toHaveLength(4);

@@ -1,0 +1,172 @@
+import { createClient, type Client as GeneratedClient } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
+import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { type Method, methods, services } from "../../src/contract.ts";
+import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
+import { administrator, type TestKey, TestService } from "../harness/service.ts";
+
+const connect = "connect-node Connect JSON";
+const all = [...methods.values()];
+const byName = (list: Method[]) => list.map((method) => [method.action, method] as const);
+
+let service: TestService;
+let accessToken: string;
+let refreshToken: string;
+/** May do everything. */
+let key: TestKey;
+/** May do nothing. */
+let powerless: TestKey;
+
+beforeAll(async () => {
+  service = await TestService.start();
+  key = await service.issueKey(["*"]);
+  powerless = await service.issueKey([]);
+  const { tokens } = (await invoke("Login", administrator)) as {
+    tokens: { accessToken: string; refreshToken: string };
+  };
+  ({ accessToken, refreshToken } = tokens);
+});
+afterAll(() => service[Symbol.asyncDispose]());
+
+/** Calls an RPC by its name. */
+function invoke(
+  action: string,
+  request: object,
+  made = transport(connect, service),
+): Promise<unknown> {
+  const owner = services.find(({ methods }) => methods.some(({ name }) => name === action));
+  const client = createClient(owner as never, made) as GeneratedClient<never>;
+  const name = `${action[0]?.toLowerCase()}${action.slice(1)}`;
+  return (client as Record<string, (request: object) => Promise<unknown>>)[name]?.(
+    request,
+  ) as Promise<unknown>;
+}
+
+const asKey = (by: TestKey) => signedTransport(connect, service, by);
+const asUser = () =>
+  transport(connect, service, [withHeaders({ authorization: `Bearer ${accessToken}` })]);
+
+describe("without credentials", () => {
+  const closed = all.filter(({ callers }) => !callers.has(Caller.ANONYMOUS));
+  test.each(byName(closed))("%s is refused", async (action) => {
+    expect(await refusalOf(invoke(action, {}))).toMatchObject({
+      code: "unauthenticated",
+      reason: "SIGNATURE_MISSING",
+    });
+  });
+});
+
+describe("without the permission", () => {
+  const limited = all.filter(({ access }) => access.permission !== "");
+  test.each(byName(limited))("%s is refused, and that is recorded", async (action, { access }) => {
+    const refusal = await refusalOf(invoke(action, {}, asKey(powerless)));
+    expect(refusal).toMatchObject({ code: "permission_denied", reason: "PERMISSION_MISSING" });
+    expect(refusal.message).toContain(access.permission);
+    const [event] = await service.auditRows(
+      "action = $1 and principal_id = $2 and reason = 'PERMISSION_MISSING'",
+      [action, powerless.serviceAccountId],
+      1,
+    );
+    expect(event).toMatchObject({
+      outcome: AuditOutcome.REFUSED,
+      api_key_id: powerless.apiKeyId,
+      address: "127.0.0.1",
+    });
+  });
+});
+
+describe("by the wrong kind of caller", () => {
+  const sessionsOnly = all.filter(
+    ({ callers }) => callers.has(Caller.SESSION) && !callers.has(Caller.SIGNATURE),
+  );
+  test.each(byName(sessionsOnly))("%s is refused to a signed request", async (action) => {
+    expect(await refusalOf(invoke(action, {}, asKey(key)))).toMatchObject({
+      code: "permission_denied",
+      reason: "CALLER_NOT_ALLOWED",
+    });
+  });
+});
+
+/** A valid request of each RPC that changes something, and of each that reads. */
+const requests: Record<string, () => object | Promise<object>> = {
+  Login: () => administrator,
+  RefreshSession: () => ({ refreshToken }),
+  Logout: () => ({}),
+  WhoAmI: () => ({}),
+  GetOrganization: () => ({}),
+  CreateAccount: () => ({ accountId: "acc-456" }),
+  GetAccount: () => ({ accountId: "acc-123" }),
+  ListAccounts: () => ({}),
+  CreateServiceAccount: () => ({ accountId: "acc-123", name: "Walked" }),
+  GetServiceAccount: () => ({ serviceAccountId: powerless.serviceAccountId }),
+  ListServiceAccounts: () => ({}),
+  UpdateServiceAccount: () => ({
+    serviceAccountId: powerless.serviceAccountId,
+    name: "Renamed",
+    updateMask: { paths: ["name"] },
+  }),
+  DisableServiceAccount: () => ({ serviceAccountId: powerless.serviceAccountId }),
+  EnableServiceAccount: async () => {
+    const { serviceAccountId } = powerless;
+    await service.admin.serviceAccounts.disable({ serviceAccountId });
+    return { serviceAccountId };
+  },
+  DeleteServiceAccount: async () => ({
+    serviceAccountId: (await service.issueKey([])).serviceAccountId,
+  }),
+  UndeleteServiceAccount: async () => {
+    const { serviceAccountId } = await service.issueKey([]);
+    await service.admin.serviceAccounts.delete({ serviceAccountId });
+    return { serviceAccountId };
+  },
+  IssueApiKey: async () => ({ serviceAccountId: (await service.issueKey([])).serviceAccountId }),
+  GetApiKey: () => ({ apiKeyId: powerless.apiKeyId }),
+  ListApiKeys: () => ({ serviceAccountId: powerless.serviceAccountId }),
+  RevokeApiKey: async () => ({ apiKeyId: (await service.issueKey([])).apiKeyId }),
+  ListAuditEvents: () => ({}),
+};
+
+test("every RPC is walked", () => {
+  expect(Object.keys(requests).sort()).toEqual(all.map(({ action }) => action).sort());
+});
+
+describe("every change", () => {
+  const order = all.filter(({ isRead }) => !isRead);
+  // Logout ends the session that the others use.
+  order.sort((a, b) => Number(a.action === "Logout") - Number(b.action === "Logout"));
+  test.each(byName(order))("%s leaves one audit event", async (action, { callers, access }) => {
+    const request = await requests[action]?.();
+    const events = () =>
+      service.database.query<{ resource_id: string; request_id: string }>(
+        "select * from audit_events where action = $1 and outcome = $2",
+        [action, AuditOutcome.OK],
+      );
+    const before = await events();
+    const epochBefore = await accessEpoch();
+    const made = callers.has(Caller.SIGNATURE) ? asKey(key) : asUser();
+    await invoke(action, request as object, callers.has(Caller.ANONYMOUS) ? undefined : made);
+    const after = await events();
+    expect(after).toHaveLength(before.length + 1);
+    expect(after.at(-1)?.resource_id).not.toBe("");
+    expect(after.at(-1)?.request_id).toMatch(/^req_/);
+    expect((await accessEpoch()) > epochBefore).toBe(access.changesAccess);
+  });
+});
+
+describe("every read", () => {
+  const reads = all.filter(({ isRead }) => isRead);
+  test.each(byName(reads))("%s is answered, and leaves none", async (action) => {
+    const count = () => service.database.query("select id from audit_events");
+    const before = await count();
+    await invoke(action, (await requests[action]?.()) as object, asKey(key));
+    expect(await count()).toHaveLength(before.length);
+  });
+});
+
+async function accessEpoch(): Promise<number> {
+  const [row] = await service.database.query<{ access_epoch: string }>(
+    "select access_epoch from organizations",
+  );
+  return Number(row?.access_epoch);
+}
