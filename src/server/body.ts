@@ -39,7 +39,7 @@ export class ReceivedBody {
   abandonUnread(response: NodeResponse): void {
     if (this.#bytes !== undefined) return;
     const { stream } = response;
-    if (stream !== undefined) response.once("finish", () => stream.close());
+    if (stream !== undefined) stream.once("wantTrailers", () => setImmediate(() => stream.close()));
     else {
       response.setHeader("connection", "close");
       response.once("finish", () => this.#request.destroy());

@@ -185,6 +185,10 @@ test("every changed byte of the three headers, the target or the body is refused
     const target = flip(request.target, at);
     expect(outcome({ ...request, target }, now)).toBe("SIGNATURE_INVALID");
   }
+  for (let at = 0; at < request.body_hex.length; at++) {
+    const body_hex = flip(request.body_hex, at);
+    expect(outcome({ ...request, body_hex }, now)).toBe("DIGEST_MISMATCH");
+  }
 });
 
 function flip(text: string, at: number): string {
