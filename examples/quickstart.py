@@ -1,6 +1,7 @@
 # A person creates a service account and issues it a key; a program calls with that key.
 #
-#   PDAAS_EMAIL=admin@myorg.example PDAAS_PASSWORD=… PDAAS_ORGANIZATION=myorg python3 examples/quickstart.py
+#   PDAAS_EMAIL=admin@myorg.example PDAAS_PASSWORD=… PDAAS_ORGANIZATION=myorg \
+#     python3 examples/quickstart.py
 
 import os
 

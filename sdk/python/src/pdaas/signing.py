@@ -68,7 +68,8 @@ def sign_request(
 class SignatureAuth(httpx.Auth):
     """Signs every request of an httpx client, each time it is sent.
 
-    `httpx.Client(auth=SignatureAuth(access_key, secret_key))` is all there is to do. A request must have no query and no compressed content.
+    A request must have no query and no compressed content. For synchronous and asynchronous
+    clients: `httpx.Client(auth=SignatureAuth(access_key, secret_key))`.
 
     Raises:
         ValueError: A half of the key is missing or cannot be one.

@@ -10,7 +10,6 @@ from .._plain import given, message, name_of, optional_time_of, text, time_of
 from ..listing import Listing, Page, page_of
 from ..types import ApiKey, ApiKeyState, IssuedApiKey
 
-
 _STATES: Mapping[str, ApiKeyState] = {
     "API_KEY_STATE_ACTIVE": "active",
     "API_KEY_STATE_REVOKED": "revoked",

@@ -11,7 +11,6 @@ from ..listing import Listing, Page, page_of
 from ..types import AuditEvent, AuditOutcome
 from .principals import PRINCIPAL_TYPES
 
-
 _OUTCOMES: Mapping[str, AuditOutcome] = {
     "AUDIT_OUTCOME_OK": "ok",
     "AUDIT_OUTCOME_REFUSED": "refused",

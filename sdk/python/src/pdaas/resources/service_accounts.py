@@ -10,7 +10,6 @@ from ..listing import Listing, Page, page_of
 from ..types import ApiKey, IssuedApiKey, ServiceAccount, ServiceAccountState
 from .api_keys import ApiKeys
 
-
 _STATES: Mapping[str, ServiceAccountState] = {
     "SERVICE_ACCOUNT_STATE_ACTIVE": "active",
     "SERVICE_ACCOUNT_STATE_DISABLED": "disabled",

@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusalOf } from "../harness/clients.ts";
+import { type TestKey, TestService } from "../harness/service.ts";
+
+let service: TestService;
+let key: TestKey;
+
+beforeAll(async () => {
+  service = await TestService.start();
+  key = await service.issueKey(["ServiceAccounts.write"]);
+  const client = service.signed(key);
+  await client.serviceAccounts.create({ accountId: "acc-123", name: "By the key" });
+  await client.organizations.getInfo().catch(() => {});
+  await service.auditRows("reason = 'PERMISSION_MISSING'", [], 1);
+});
+afterAll(() => service[Symbol.asyncDispose]());
+
+async function listed(filter: Parameters<typeof service.admin.auditEvents.list>[0]) {
+  return Array.fromAsync(service.admin.auditEvents.list(filter));
+}
+
+test("every step is there, the newest first", async () => {
+  const events = await listed({});
+  expect(events.map(({ action }) => action)).toEqual([
+    "GetOrganization",
+    "CreateServiceAccount",
+    "IssueApiKey",
+    "CreateServiceAccount",
+    "Login",
+    "CreateFirstOrganization",
+  ]);
+  expect(events[1]).toMatchObject({
+    principalType: "service_account",
+    principalId: key.serviceAccountId,
+    apiKeyId: key.apiKeyId,
+    resourceType: "ServiceAccount",
+    outcome: "ok",
+    address: "127.0.0.1",
+  });
+  expect(events[1]?.userAgent).toContain("pdaas-typescript");
+});
+
+test("the filters choose by principal, action, resource, outcome and time", async () => {
+  const byKey = await listed({ principalId: key.serviceAccountId });
+  expect(byKey.map(({ action }) => action)).toEqual(["GetOrganization", "CreateServiceAccount"]);
+  const issued = await listed({ action: "IssueApiKey" });
+  expect(issued.map(({ resourceId }) => resourceId)).toEqual([key.apiKeyId]);
+  const created = await listed({ resourceId: key.serviceAccountId });
+  expect(created.map(({ action }) => action)).toEqual(["CreateServiceAccount"]);
+  const refused = await listed({ outcome: "refused" });
+  expect(refused.map(({ reason }) => reason)).toEqual(["PERMISSION_MISSING"]);
+  const all = await listed({});
+  const middle = all[2]?.time;
+  if (middle === undefined) throw new Error("no time");
+  const before = await listed({ endTime: middle });
+  const after = await listed({ startTime: middle });
+  expect(before.length + after.length).toBe(all.length);
+  expect(after.length).toBeGreaterThan(0);
+});
+
+test("pages follow each other, and a page token is good for its own filters only", async () => {
+  const first = await service.admin.auditEvents.list({ pageSize: 2 }).page();
+  expect(first.items).toHaveLength(2);
+  const second = await service.admin.auditEvents
+    .list({ pageSize: 2, pageToken: first.nextPageToken })
+    .page();
+  expect(second.items.map(({ id }) => id)).not.toContain(first.items[1]?.id);
+  const other = service.admin.auditEvents
+    .list({ action: "Login", pageToken: first.nextPageToken })
+    .page();
+  expect(await refusalOf(other)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+});
