@@ -11,6 +11,8 @@ import { type FirstRun, firstRun } from "../../src/first-run.ts";
 import { type Service, startService } from "../../src/service.ts";
 import { createDatabase, type TestDatabase } from "./database.ts";
 
+type Settings = Record<string, string>;
+
 /** A key of a service account that was made for a test. */
 export interface TestKey {
   accessKey: string;
@@ -53,18 +55,21 @@ export class TestService {
   }
 
   /** @param settings on top of the tests' own: a database, real Redis, any free ports */
-  static async start(settings: Record<string, string> = {}): Promise<TestService> {
+  static async start(
+    settings: Settings | ((database: TestDatabase) => Settings) = {},
+  ): Promise<TestService> {
     const stack = new AsyncDisposableStack();
     const database = await createDatabase();
     stack.defer(() => database.drop());
     const log: string[] = [];
-    const { service, first } = await launch(database, log, stack, settings);
+    const chosen = typeof settings === "function" ? settings(database) : settings;
+    const { service, first } = await launch(database, log, stack, chosen);
     if (first === undefined) throw new Error("the database was not empty");
     return new TestService(service, first, database, log, stack);
   }
 
   /** Another process's worth of service on the same database. */
-  async replica(settings: Record<string, string> = {}): Promise<Service> {
+  async replica(settings: Settings = {}): Promise<Service> {
     return (await launch(this.database, this.log, this.#stack, settings)).service;
   }
 
@@ -133,7 +138,7 @@ async function launch(
   database: TestDatabase,
   log: string[],
   stack: AsyncDisposableStack,
-  settings: Record<string, string>,
+  settings: Settings,
 ): Promise<{ service: Service; first: FirstRun | undefined }> {
   const dataDir = await mkdtemp(join(tmpdir(), "pdaas-service-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from support.server import Handler, Server, serve
@@ -33,11 +34,10 @@ def start(opened: ExitStack) -> Callable[[Handler], Server]:
 
 @pytest.fixture
 def connect(opened: ExitStack) -> Callable[..., Client]:
-    """Makes a client with an API key, unless options say otherwise."""
+    """Makes a client with an API key, or with the login that is given."""
 
-    def make(server: Server | str, **options: object) -> Client:
-        base_url = server if isinstance(server, str) else server.url
-        client = Client(**{"base_url": base_url, **(options if "email" in options else {**KEY, **options})})  # type: ignore[arg-type]
-        return opened.enter_context(client)
+    def make(server: Server, **options: Any) -> Client:
+        credentials = {} if "email" in options else KEY
+        return opened.enter_context(Client(base_url=server.url, **credentials, **options))
 
     return make

@@ -263,7 +263,9 @@ describe("in Redis", () => {
   test("two processes at once: of 100 equal claims, one is fresh", async () => {
     const instance = randomBase62(8);
     const stores = [await openRedis({ instance }), await openRedis({ instance })] as const;
-    const claims = Array.from({ length: 100 }, (_, i) => (stores[i % 2] as ReplayStore).admit(claim("same")));
+    const claims = Array.from({ length: 100 }, (_, i) =>
+      (stores[i % 2] as ReplayStore).admit(claim("same")),
+    );
     expect((await Promise.all(claims)).filter((verdict) => verdict.fresh)).toHaveLength(1);
     await stores[0].publishEpoch("org_1", 5);
     expect((await stores[1].admit(claim("other"))).epoch).toBe(5);
@@ -386,9 +388,7 @@ describe("in Redis", () => {
     const before = await usedMemory();
     const count = 20_000;
     for (let sent = 0; sent < count; sent += 1_000) {
-      await Promise.all(
-        Array.from({ length: 1_000 }, () => store.admit(claim(randomBase62(22)))),
-      );
+      await Promise.all(Array.from({ length: 1_000 }, () => store.admit(claim(randomBase62(22)))));
     }
     const each = ((await usedMemory()) - before) / count;
     expect(await nonceKeys(instance)).toHaveLength(count + 1);

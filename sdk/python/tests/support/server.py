@@ -62,6 +62,7 @@ def serve(handler: Handler) -> Iterator[Server]:
 
     class _Exchange(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:  # noqa: N802
             body = self.rfile.read(int(self.headers["content-length"]))

@@ -1,0 +1,85 @@
+import { Client } from "pdaas";
+import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { Cable } from "../harness/cable.ts";
+import { refusalOf } from "../harness/clients.ts";
+import { type RedisServer, startRedisServer } from "../harness/redis-server.ts";
+import { type TestKey, TestService } from "../harness/service.ts";
+
+let redis: RedisServer;
+let cable: Cable;
+let service: TestService;
+let key: TestKey;
+
+beforeEach(async () => {
+  redis = await startRedisServer();
+  cable = await Cable.lay(inject("postgresSocket"));
+  service = await TestService.start(({ poolConfig }) => ({
+    PDAAS_REDIS_URL: redis.url,
+    PDAAS_DATABASE_URL: cable.url(poolConfig.database as string),
+  }));
+  key = await service.issueKey();
+});
+afterEach(async () => {
+  await service[Symbol.asyncDispose]();
+  await cable.remove();
+  await redis.stop();
+});
+
+/** Asks until the service is as ready as expected, for at most 15 seconds. */
+async function readiness(status: number): Promise<Record<string, string>> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const response = await fetch(`${service.httpUrl}/readyz`);
+    const { faults } = (await response.json()) as { faults: Record<string, string> };
+    if (response.status === status) return faults;
+    if (Date.now() > deadline)
+      throw new Error(`still ${response.status}: ${JSON.stringify(faults)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A client without retries, which would hide a refusal. */
+const client = () => new Client({ baseUrl: service.httpUrl, ...key, maxRetries: 0 });
+const call = () => client().organizations.getInfo();
+
+test("without Redis signed calls are refused, and work again by themselves", async () => {
+  await call();
+  await redis.kill();
+  expect(await refusalOf(call())).toMatchObject({
+    code: "unavailable",
+    reason: "REPLAY_STORE_UNAVAILABLE",
+    retryAfterMs: 1_000,
+  });
+  expect(await readiness(503)).toHaveProperty("replay store");
+  await service.admin.whoAmI();
+  await redis.restart();
+  expect(await readiness(200)).toEqual({});
+  // It was emptied: what was signed before that might have been used before.
+  const refusal = await refusalOf(call());
+  expect(refusal).toMatchObject({ code: "unavailable", reason: "REPLAY_STORE_RECOVERING" });
+  expect(refusal.retryAfterMs).toBeGreaterThan(25_000);
+  expect(refusal.retryAfterMs).toBeLessThan(35_000);
+});
+
+test("without Postgres cached keys work, changes do not, and all comes back by itself", async () => {
+  await call();
+  await cable.cut();
+  expect(await readiness(503)).toHaveProperty("database");
+  await call();
+  const change = client().serviceAccounts.create({ accountId: "acc-123", name: "Lost" });
+  expect(await refusalOf(change)).toMatchObject({
+    code: "unavailable",
+    reason: "DATABASE_UNAVAILABLE",
+    retryAfterMs: 1_000,
+  });
+  const refused = client().auditEvents.list().page();
+  expect(await refusalOf(refused)).toMatchObject({ reason: "DATABASE_UNAVAILABLE" });
+  await cable.mend();
+  expect(await readiness(200)).toEqual({});
+  await client().serviceAccounts.create({ accountId: "acc-123", name: "Found" });
+  const names = await Array.fromAsync(client().serviceAccounts.list(), ({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(["Found"]));
+  expect(names).not.toContain("Lost");
+  // The refusals of the meantime were kept, and are in the audit log now.
+  await service.auditRows("reason = 'DATABASE_UNAVAILABLE'", [], 2);
+});
