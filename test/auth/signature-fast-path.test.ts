@@ -134,6 +134,11 @@ test("headers that differ from the usual form in anything are left to the parser
     [input, signature, `${digest}, ${digest}`],
     [input.replace("pdaas-v1", "pdaas-v2"), signature, digest],
     [input.replace(";created=", ";created=0"), signature, digest],
+    [input.replace(";expires=", ";expires=0"), signature, digest],
+    [input.replace(";created=", ";created=999999"), signature, digest],
+    [input.replace(";expires=", ";expires=999999"), signature, digest],
+    [input, `sig=:${"A".repeat(42)}B=:`, digest],
+    [input, signature, `sha-256=:${"A".repeat(42)}B=:`],
     [input, "", digest],
     [input, signature, undefined],
   ];

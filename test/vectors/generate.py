@@ -491,8 +491,11 @@ def invalid_vectors():
 
 def other_vectors():
     other, ambiguous = "DIGEST_MISMATCH", "CREDENTIALS_AMBIGUOUS"
-    bearer = lambda r: r["headers"].append(["authorization", "Bearer abc"])
     malformed, coverage = "SIGNATURE_MALFORMED", "SIGNATURE_COVERAGE"
+
+    def bearer(request):
+        request["headers"].append(["authorization", "Bearer abc"])
+
     return [
         verify("another body", other, change=part("body_hex", envelope(b"\x0a\x03xyz").hex())),
         verify("a byte more", other, change=lambda r: r.update(body_hex=r["body_hex"] + "00")),

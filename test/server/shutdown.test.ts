@@ -1,0 +1,110 @@
+import { createClient } from "@connectrpc/connect";
+import { signingInterceptor } from "pdaas";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { signedTransport, transport } from "../harness/clients.ts";
+import { TestService } from "../harness/service.ts";
+
+const both = ["connect-node gRPC, gRPC server", "connect-node Connect JSON"];
+
+/** Holds the row of the organization, so that changes of access wait. */
+async function holdOrganization(service: TestService): Promise<() => Promise<void>> {
+  const client = new pg.Client(service.database.poolConfig);
+  await client.connect();
+  await client.query("begin");
+  await client.query("select 1 from organizations for update");
+  return async () => {
+    await client.query("commit");
+    await client.end();
+  };
+}
+
+/** Until so many sessions wait for a lock. */
+async function waiting(service: TestService, count: number): Promise<void> {
+  const text =
+    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  await expect.poll(() => service.database.query(text)).toHaveLength(count);
+}
+
+test("a shutdown finishes the calls in flight, and takes no new ones", async () => {
+  const service = await TestService.start();
+  const key = await service.issueKey();
+  const release = await holdOrganization(service);
+  const calls = both.map((name) =>
+    createClient(ServiceAccountService, signedTransport(name, service, key)).createServiceAccount({
+      accountId: "acc-123",
+      name: "In flight",
+    }),
+  );
+  await waiting(service, 2);
+  const closed = service.service.close();
+  await expect
+    .poll(() =>
+      fetch(`${service.httpUrl}/healthz`).then(
+        () => "up",
+        () => "down",
+      ),
+    )
+    .toBe("down");
+  await release();
+  for (const { serviceAccount } of await Promise.all(calls)) {
+    expect(serviceAccount?.name).toBe("In flight");
+  }
+  await closed;
+  const made = "select name from service_accounts where name = 'In flight'";
+  expect(await service.database.query(made)).toHaveLength(2);
+  await service[Symbol.asyncDispose]();
+});
+
+test.each(both)("a deadline is kept, and nothing is done after it: %s", async (name) => {
+  await using service = await TestService.start();
+  const key = await service.issueKey();
+  const release = await holdOrganization(service);
+  const made = transport(name, service, [signingInterceptor(key)]);
+  const call = createClient(ServiceAccountService, made).createServiceAccount(
+    { accountId: "acc-123", name: "Late" },
+    { timeoutMs: 400 },
+  );
+  const began = performance.now();
+  // The client's own clock may ring first, without a reason; the code is the same.
+  await expect(call).rejects.toMatchObject({ code: 4 });
+  expect(performance.now() - began).toBeLessThan(3_000);
+  await release();
+  await service.auditRows("reason in ('DEADLINE_EXCEEDED', 'CANCELLED')", [], 1);
+  const late = "select id from service_accounts where name = 'Late'";
+  expect(await service.database.query(late)).toEqual([]);
+});
+
+test.each(both)("a cancelled call changes nothing: %s", async (name) => {
+  await using service = await TestService.start();
+  const key = await service.issueKey();
+  const release = await holdOrganization(service);
+  const controller = new AbortController();
+  const call = createClient(ServiceAccountService, signedTransport(name, service, key))
+    .createServiceAccount({ accountId: "acc-123", name: "Never" }, { signal: controller.signal })
+    .catch((error) => error.code);
+  await waiting(service, 1);
+  controller.abort();
+  expect(await call).toBe(1);
+  // The cancellation is on its way to the server; what waits for the row must not outrun it.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await release();
+  await service.auditRows("reason = 'CANCELLED'", [], 1);
+  const never = "select id from service_accounts where name = 'Never'";
+  expect(await service.database.query(never)).toEqual([]);
+});
+
+test("a process that keeps nonces to itself does not share the database", async () => {
+  await using service = await TestService.start();
+  await expect(service.replica({ PDAAS_REDIS_URL: "" })).rejects.toThrow(/PDAAS_REDIS_URL/);
+  await service.replica();
+});
+
+test("a database that was sealed with another master key is not opened", async () => {
+  await using service = await TestService.start();
+  const other = Buffer.alloc(32, 7).toString("base64");
+  const wrong = service.replica({ PDAAS_MASTER_KEY: other });
+  await expect(wrong).rejects.toThrow(/is sealed with the master key \w+.*PDAAS_MASTER_KEY/s);
+  await expect(wrong).rejects.not.toThrow(other);
+});
