@@ -21,8 +21,13 @@ export function componentValue(head: RequestHead, name: string): string {
     case "@query":
       return head.target.slice(pathOf(head.target).length) || "?";
     default:
-      return (head.header(name) ?? "").trim();
+      return withoutOuterSpace(head.header(name) ?? "");
   }
+}
+
+/** Without the spaces and tabs around it, and no others (RFC 9421 §2.1, RFC 9110 §5.6.3). */
+export function withoutOuterSpace(value: string): string {
+  return /^[\t ]|[\t ]$/.test(value) ? value.replaceAll(/^[\t ]+|[\t ]+$/g, "") : value;
 }
 
 function pathOf(target: string): string {

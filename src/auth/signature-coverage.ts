@@ -1,5 +1,5 @@
 import { Code, ServiceError } from "../errors.ts";
-import { normalAuthority, type RequestHead } from "./request-head.ts";
+import { normalAuthority, type RequestHead, withoutOuterSpace } from "./request-head.ts";
 
 const derived = ["@method", "@authority", "@path", "@query"];
 /** The content types that can mean only one thing here, so that they need not be covered. */
@@ -38,7 +38,7 @@ export function ensureCovered(
 
 function ensureBodyCovered(head: RequestHead, components: readonly string[]): void {
   ensureIn(components, "content-digest");
-  const type = (head.header("content-type") ?? "").toLowerCase().trim();
+  const type = withoutOuterSpace(head.header("content-type") ?? "").toLowerCase();
   if (!unambiguousTypes.has(type)) ensureIn(components, "content-type");
   // "?" alone is a query too, an empty one.
   const query = head.target.indexOf("?");

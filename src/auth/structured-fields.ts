@@ -1,6 +1,7 @@
-// Dictionaries of structured fields (RFC 9651, RFC 8941), as far as RFC 9421 uses them. Stricter than
-// those in two ways: a key that comes twice is an error, since taking the last one would let two
-// readers see two different requests; and what was not in canonical form is told to the caller.
+// Dictionaries of structured fields (RFC 9651, RFC 8941), as far as RFC 9421 uses them: keys without a
+// value, dates and display strings are errors. So is a key that comes twice, since taking the last one
+// would let two readers see two different requests, and base64 that has another spelling. What else was
+// not in canonical form is told to the caller.
 
 /** A bare item. Tokens and byte sequences are told apart from strings. */
 export type BareItem =

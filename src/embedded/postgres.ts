@@ -202,7 +202,7 @@ function start(program: string, args: string[], user: User | undefined): Child {
     ...user,
     cwd: "/",
     detached: true,
-    env: { PATH: process.env.PATH ?? "", TZ: "UTC", LC_ALL: "C" },
+    env: { PATH: "/usr/bin:/bin", TZ: "UTC", LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -16,8 +16,10 @@ export class NodeHead implements RequestHead {
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return Array.isArray(value) ? value.join(", ") : value;
+    const value: unknown = this.#headers[name];
+    if (typeof value === "string") return value;
+    // A name may be a caller's own, and what an object inherits under it is no header.
+    return Array.isArray(value) ? value.join(", ") : undefined;
   }
 }
 

@@ -9,7 +9,7 @@ from support.server import Handler, Server, serve
 
 from pdaas import Client
 
-KEY = {"access_key": "sa_myorg_acc123_test", "secret_key": "sk_verysecret"}
+KEY: dict[str, Any] = {"access_key": "sa_myorg_acc123_test", "secret_key": "sk_verysecret"}
 
 
 @pytest.fixture(autouse=True)

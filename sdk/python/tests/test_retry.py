@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import KEY
 from support.refusal import refusal, unavailable
-from support.server import Answer, Handler, LostAnswer, Request, Server
+from support.server import Answer, Handler, LostAnswerError, Request, Server
 from support.verify import verify
 
 from pdaas import Client, PdaasError, UnavailableError
@@ -98,13 +98,14 @@ def test_refused_before_anything_was_done_is_tried_again(
 
 def losing(count: int) -> Handler:
     """Carries out the first calls without an answer."""
-    handle, lost = refusing(), []
+    handle = refusing()
+    lost: list[Request] = []
 
     def lose(request: Request) -> Answer | dict[str, Any]:
         if len(lost) == count:
             return handle(request)
         lost.append(request)
-        raise LostAnswer
+        raise LostAnswerError
 
     return lose
 
@@ -204,9 +205,10 @@ def test_a_connection_that_was_refused_carried_nothing_so_any_call_is_tried_agai
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with Client(base_url=url, **KEY, max_retries=0) as client, pytest.raises(
-            PdaasError
-        ) as caught:
+        with (
+            Client(base_url=url, **KEY, max_retries=0) as client,
+            pytest.raises(PdaasError) as caught,
+        ):
             client.service_accounts.delete(service_account_id="svc_1")
     assert may_retry(caught.value, repeatable=False)
     assert not may_retry(PdaasError("no", code="unavailable"), repeatable=False)

@@ -1,8 +1,8 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import { nonceMemorySeconds } from "../../auth/signature.ts";
 import {
   type NonceClaim,
   type NonceVerdict,
+  nonceMemorySeconds,
   type ReplayStore,
   replayStoreUnavailable,
 } from "./replay-store.ts";
@@ -71,6 +71,7 @@ class MemoryReplayStore implements ReplayStore {
   }
 
   async check(): Promise<void> {
+    this.#forget(Math.floor(this.#now() / bucketSeconds));
     if (this.#size >= this.#maxNonces) throw replayStoreUnavailable("the store is full");
   }
 

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
-import { nonceMemorySeconds } from "../../auth/signature.ts";
 import {
   type NonceClaim,
   type NonceVerdict,
+  nonceMemorySeconds,
   type ReplayStore,
   replayStoreUnavailable,
 } from "./replay-store.ts";
@@ -102,7 +102,8 @@ export class RedisReplayStore implements ReplayStore {
   }
 
   async check(): Promise<void> {
-    await this.#redis.exists(`${this.#prefix}birth`);
+    // A write: a Redis whose memory is full still answers reads.
+    await this.#redis.set(`${this.#prefix}check`, "", "PX", 1_000);
   }
 
   onReconnect(listener: () => void): void {

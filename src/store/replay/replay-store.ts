@@ -1,5 +1,8 @@
 import { Code, ServiceError } from "../../errors.ts";
 
+/** How long a nonce is remembered: longer than its signature can be valid on any clock, and a margin. */
+export const nonceMemorySeconds = 400;
+
 /** A nonce that a key has signed with. */
 export interface NonceClaim {
   organizationId: string;

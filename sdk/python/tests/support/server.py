@@ -36,7 +36,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
 
 
-class LostAnswer(Exception):
+class LostAnswerError(Exception):
     """Breaks the connection instead of answering."""
 
 
@@ -55,6 +55,9 @@ class _Http(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that give up break their connections; that is their test's concern."""
+
 
 @contextmanager
 def serve(handler: Handler) -> Iterator[Server]:
@@ -64,14 +67,14 @@ def serve(handler: Handler) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.path, headers, body)
             requests.append(request)
             try:
                 answer = handler(request)
-            except LostAnswer:
+            except LostAnswerError:
                 self.close_connection = True
                 return
             self._send(answer if isinstance(answer, Answer) else Answer(encode(answer)))

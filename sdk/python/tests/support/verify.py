@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .server import Request
 
 _INPUT = re.compile(
-    r'sig=(?P<params>\((?P<names>[^)]*)\);created=(?P<created>\d+);expires=(?P<expires>\d+)'
+    r"sig=(?P<params>\((?P<names>[^)]*)\);created=(?P<created>\d+);expires=(?P<expires>\d+)"
     r';nonce="(?P<nonce>[A-Za-z0-9_-]{22})";keyid="(?P<keyid>\w+)";alg="hmac-sha256";tag="pdaas-v1")'
 )
 
