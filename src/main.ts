@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const log = pino({ level: config.logLevel });
   let first: FirstRun | undefined;
   let demo: Demo | undefined;
-  const service = await startService(config, log, fail, async (app) => {
+  const starting = startService(config, log, fail, async (app) => {
     first = await firstRun(config, app);
     // Told before anything else can fail: it is stored nowhere.
     if (first?.password !== undefined) announcePassword(config, first.password);
@@ -18,9 +18,10 @@ async function main(): Promise<void> {
       demo = await createDemo(app, first.administrator, first.accountId);
     }
   });
+  stopOnSignals(starting);
+  const service = await starting;
   if (demo !== undefined) await writeDemoEnv(config.dataDir, service.httpUrl, demo);
   process.stdout.write(banner(config, service));
-  stopOnSignals(service);
 }
 
 function announcePassword(config: Config, password: string): void {
@@ -37,12 +38,12 @@ function announcePassword(config: Config, password: string): void {
   );
 }
 
-/** A second signal ends the process at once. */
-function stopOnSignals(service: Service): void {
+/** A signal that comes early stops the service once it has started. A second one ends the process at once. */
+function stopOnSignals(starting: Promise<Service>): void {
   const signals = ["SIGINT", "SIGTERM"] as const;
   const stop = () => {
     for (const signal of signals) process.off(signal, stop);
-    service.close().then(() => process.exit(0), fail);
+    starting.then((service) => service.close()).then(() => process.exit(0), fail);
   };
   for (const signal of signals) process.on(signal, stop);
 }

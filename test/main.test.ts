@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pdaas";
@@ -64,6 +64,14 @@ describe("the first start", () => {
 
 test("a second process on the same data is refused", async () => {
   await expect(ServiceProcess.start(settings)).rejects.toThrow(/Another process.*PDAAS_DATA_DIR/s);
+});
+
+test("a signal that comes while it starts stops it in good order", async () => {
+  const dataDir = join(folder, "interrupted");
+  const early = ServiceProcess.launch({ PDAAS_DATA_DIR: dataDir });
+  await expect.poll(() => existsSync(dataDir), { timeout: 10_000, interval: 10 }).toBe(true);
+  expect(await early.stop()).toBe(0);
+  expect(existsSync(join(dataDir, "nonces"))).toBe(true);
 });
 
 test("the second start has everything and prints no secrets", async () => {

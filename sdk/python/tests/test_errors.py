@@ -228,32 +228,38 @@ def test_no_answer_in_time_is_deadline_exceeded(
     assert int(server.requests[0].headers["connect-timeout-ms"]) <= 50
 
 
-def test_an_answer_that_trickles_does_not_outlast_the_deadline(released: threading.Event) -> None:
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "interval"),
+    [([HEAD, *[b" "] * 100], 0.05), ([b"", HEAD], 0.7)],
+    ids=["trickles", "stops after its head"],
+)
+def test_an_answer_that_is_slow_does_not_outlast_the_deadline(
+    pieces: list[bytes], interval: float, released: threading.Event
+) -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        # The client breaks the connection.
+        with connection, suppress(OSError):
+            for piece in pieces:
+                connection.sendall(piece)
+                released.wait(interval)
+            released.wait(10)
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def trickle() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                    b"content-length: 1000000\r\n\r\n"
-                )
-                # The client breaks the connection.
-                with suppress(OSError):
-                    while not released.wait(0.02):
-                        connection.sendall(b" ")
-
-        thread = threading.Thread(target=trickle)
+        thread = threading.Thread(target=answer, args=[listener])
         thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         begin = monotonic()
-        with Client(
-            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", **KEY, timeout=0.2
-        ) as client:
+        with Client(base_url=url, **KEY, timeout=0.8) as client:
             error = failure(client)
-        assert monotonic() - begin < 2
+        elapsed = monotonic() - begin
         released.set()
         thread.join()
     assert error.code == "deadline_exceeded"
+    assert 0.8 <= elapsed < 1.3
 
 
 def test_no_time_at_all_is_deadline_exceeded_before_anything_is_sent(

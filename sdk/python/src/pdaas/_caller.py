@@ -109,7 +109,7 @@ def _received(response: httpx.Response, deadline: Deadline) -> bytes:
     try:
         for piece in response.iter_bytes():
             content += piece
-            pass
+            deadline.check()
     finally:
         response.close()
     return bytes(content)
