@@ -1,5 +1,7 @@
+import { createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusalOf } from "../harness/clients.ts";
+import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { refusalOf, signedTransport } from "../harness/clients.ts";
 import { TestService } from "../harness/service.ts";
 
 let service: TestService;
@@ -43,6 +45,27 @@ describe("a service account", () => {
     expect(await refusalOf(late)).toMatchObject({ code: "aborted", reason: "ETAG_MISMATCH" });
     const read = await service.admin.serviceAccounts.get({ serviceAccountId });
     expect(read.name).toBe("First");
+  });
+
+  test.each([
+    ["is empty", []],
+    ["names a field that cannot be changed", ["state"]],
+    ["names a field that does not exist", ["nmae"]],
+    ["names more than fields", ["*"]],
+  ])("is not changed by a mask that %s", async (_, paths) => {
+    const { id: serviceAccountId } = await make("Kept");
+    const key = await service.issueKey();
+    const client = createClient(
+      ServiceAccountService,
+      signedTransport("connect-node gRPC, gRPC server", service, key),
+    );
+    const update = { serviceAccountId, name: "Changed", updateMask: { paths } };
+    expect(await refusalOf(client.updateServiceAccount(update))).toMatchObject({
+      code: "invalid_argument",
+      reason: "FIELD_MASK_INVALID",
+    });
+    const read = await service.admin.serviceAccounts.get({ serviceAccountId });
+    expect(read.name).toBe("Kept");
   });
 
   test("of two changes at once with one etag, one is made", async () => {
