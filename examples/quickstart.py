@@ -19,7 +19,6 @@ with Client(
         name="CI/CD Bot",
         account_id="acc-123",
         description="Deploys what was merged",
-        permissions=["Organizations.read"],
     )
     key = person.service_accounts.issue_key(
         service_account_id=bot["id"], description="The build server's"

@@ -16,7 +16,6 @@ const bot = await person.serviceAccounts.create({
   name: "CI/CD Bot",
   accountId: "acc-123",
   description: "Deploys what was merged",
-  permissions: ["Organizations.read"],
 });
 const key = await person.serviceAccounts.issueKey({
   serviceAccountId: bot.id,

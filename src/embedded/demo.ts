@@ -32,7 +32,7 @@ export async function createDemo(
       accountId,
       name: "Demo",
       description: "Made at the first start, to try signed calls with.",
-      permissions: ["Organizations.read", "ServiceAccounts.read"],
+      permissions: ["ServiceAccounts.read"],
     },
   );
   const { apiKey, secretKey } = await act(

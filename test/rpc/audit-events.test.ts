@@ -10,7 +10,7 @@ beforeAll(async () => {
   key = await service.issueKey(["ServiceAccounts.write"]);
   const client = service.signed(key);
   await client.serviceAccounts.create({ accountId: "acc-123", name: "By the key" });
-  await client.organizations.getInfo().catch(() => {});
+  await client.accounts.get({ accountId: "acc-123" }).catch(() => {});
   await service.auditRows("reason = 'PERMISSION_MISSING'", [], 1);
 });
 afterAll(() => service[Symbol.asyncDispose]());
@@ -22,7 +22,7 @@ async function listed(filter: Parameters<typeof service.admin.auditEvents.list>[
 test("every step is there, the newest first", async () => {
   const events = await listed({});
   expect(events.map(({ action }) => action)).toEqual([
-    "GetOrganization",
+    "GetAccount",
     "CreateServiceAccount",
     "IssueApiKey",
     "CreateServiceAccount",
@@ -42,7 +42,7 @@ test("every step is there, the newest first", async () => {
 
 test("the filters choose by principal, action, resource, outcome and time", async () => {
   const byKey = await listed({ principalId: key.serviceAccountId });
-  expect(byKey.map(({ action }) => action)).toEqual(["GetOrganization", "CreateServiceAccount"]);
+  expect(byKey.map(({ action }) => action)).toEqual(["GetAccount", "CreateServiceAccount"]);
   const issued = await listed({ action: "IssueApiKey" });
   expect(issued.map(({ resourceId }) => resourceId)).toEqual([key.apiKeyId]);
   const created = await listed({ resourceId: key.serviceAccountId });

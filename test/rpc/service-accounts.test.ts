@@ -20,7 +20,7 @@ describe("a service account", () => {
       accountId,
       name: "Bot",
       description: "Deploys",
-      permissions: ["Organizations.read"],
+      permissions: ["Accounts.read"],
     });
     expect(created).toMatchObject({ accountId, name: "Bot", state: "active" });
     expect(created.id).toMatch(/^svc_[0-9a-z]{26}$/);

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/organization_service.proto.
  */
 export const file_pdaas_v1_organization_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24iZwoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAynQEKE09yZ2FuaXphdGlvblNlcnZpY2UShQEKD0dldE9yZ2FuaXphdGlvbhIgLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlcXVlc3QaIS5wZGFhcy52MS5HZXRPcmdhbml6YXRpb25SZXNwb25zZSItkAIByvMYJgoCAgMSEk9yZ2FuaXphdGlvbnMucmVhZCIMT3JnYW5pemF0aW9uYgZwcm90bzM", [file_google_protobuf_timestamp, file_pdaas_v1_access]);
+  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24iZwoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyiAEKE09yZ2FuaXphdGlvblNlcnZpY2UScQoPR2V0T3JnYW5pemF0aW9uEiAucGRhYXMudjEuR2V0T3JnYW5pemF0aW9uUmVxdWVzdBohLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlc3BvbnNlIhmQAgHK8xgSCgICAyIMT3JnYW5pemF0aW9uYgZwcm90bzM", [file_google_protobuf_timestamp, file_pdaas_v1_access]);
 
 /**
  * Request of GetOrganization.
@@ -100,7 +100,7 @@ export const OrganizationSchema: GenMessage<Organization> = /*@__PURE__*/
  */
 export const OrganizationService: GenService<{
   /**
-   * Gets the caller's own organization.
+   * Gets the caller's own organization. Every member of it may.
    *
    * @generated from rpc pdaas.v1.OrganizationService.GetOrganization
    */

@@ -44,7 +44,7 @@ def key(admin: Client) -> IssuedApiKey:
         name="CI/CD Bot",
         account_id=SERVICE["account_id"],
         description="Deploys what was merged",
-        permissions=["Organizations.read"],
+        permissions=["ServiceAccounts.read"],
     )
     return admin.service_accounts.issue_key(
         service_account_id=service_account["id"], description="The build server's"
@@ -68,7 +68,7 @@ def test_a_program_calls_with_the_key_that_a_person_issued(
     assert organization["create_time"].utcoffset() == timedelta(0)
     caller = bot.who_am_i()
     assert (caller["type"], caller["id"]) == ("service_account", key["service_account_id"])
-    assert (caller["api_key_id"], caller["permissions"]) == (key["id"], ["Organizations.read"])
+    assert (caller["api_key_id"], caller["permissions"]) == (key["id"], ["ServiceAccounts.read"])
     assert admin.who_am_i()["type"] == "user"
 
 

@@ -25,7 +25,7 @@ const answered = {
     id,
     accountId: "acc-123",
     name: "Bot",
-    permissions: ["Organizations.read"],
+    permissions: ["ServiceAccounts.read"],
     state: ServiceAccountState.DISABLED,
     etag: "v2",
     createTime,
@@ -104,7 +104,7 @@ test("a service account is plain data: names for states, Dates for times", async
     accountId: "acc-123",
     name: "Bot",
     description: "",
-    permissions: ["Organizations.read"],
+    permissions: ["ServiceAccounts.read"],
     state: "disabled",
     etag: "v2",
     createTime: date,
@@ -117,9 +117,9 @@ test("a service account is plain data: names for states, Dates for times", async
 
 test("create sends what is given, with a UUID as the request id unless one is given", async () => {
   const { client, said } = await open();
-  const permissions = ["Organizations.read"] as const;
+  const permissions = ["ServiceAccounts.read"] as const;
   await client.serviceAccounts.create({ accountId: "acc-123", name: "Bot", permissions });
-  const sent = { accountId: "acc-123", name: "Bot", permissions: ["Organizations.read"] };
+  const sent = { accountId: "acc-123", name: "Bot", permissions: ["ServiceAccounts.read"] };
   expect(said(accounts.createServiceAccount.input)).toEqual({ ...sent, requestId: uuid });
   await client.serviceAccounts.create({ accountId: "a", name: "b", requestId: "my-request" });
   expect(said(accounts.createServiceAccount.input)).toMatchObject({ requestId: "my-request" });
