@@ -178,6 +178,8 @@ function tls(settings: Settings): Config["tls"] {
   if (certFile === undefined || keyFile === undefined) {
     throw new ConfigError("PDAAS_TLS_CERT_FILE and PDAAS_TLS_KEY_FILE: set both or neither");
   }
+  readSettingFile("PDAAS_TLS_CERT_FILE", certFile);
+  readSettingFile("PDAAS_TLS_KEY_FILE", keyFile);
   return { certFile, keyFile };
 }
 

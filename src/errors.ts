@@ -31,6 +31,11 @@ export interface FieldViolation {
   description: string;
 }
 
+/** Beyond these, telling more helps nobody. */
+const maxViolations = 20;
+/** Messages travel in a header, percent-encoded, and HTTP/2 bounds those. */
+const maxMessageLength = 1_000;
+
 export interface ServiceErrorOptions {
   /** What went wrong underneath. Logged, never answered. */
   cause?: unknown;
@@ -57,7 +62,11 @@ export class ServiceError extends Error {
   readonly trueReason: string;
 
   constructor(code: Code, reason: Reason, message: string, options: ServiceErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // It may quote what a caller sent, of any length and with half a character at its end.
+    super(
+      message.slice(0, maxMessageLength).toWellFormed(),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = "ServiceError";
     this.code = code;
     this.reason = reason;
@@ -69,7 +78,8 @@ export class ServiceError extends Error {
 }
 
 /** INVALID_ARGUMENT with the fields at fault. */
-export function invalidFields(violations: FieldViolation[]): ServiceError {
+export function invalidFields(all: FieldViolation[]): ServiceError {
+  const violations = all.slice(0, maxViolations);
   const summary = violations.map((v) => `${v.field}: ${v.description}`).join("; ");
   return new ServiceError(
     Code.invalidArgument,
@@ -78,6 +88,20 @@ export function invalidFields(violations: FieldViolation[]): ServiceError {
     {
       violations,
     },
+  );
+}
+
+/** CANCELLED by the caller. */
+export function cancelled(): ServiceError {
+  return new ServiceError(Code.cancelled, "CANCELLED", "The caller cancelled the call.");
+}
+
+/** DEADLINE_EXCEEDED before the call was done. */
+export function deadlineExceeded(): ServiceError {
+  return new ServiceError(
+    Code.deadlineExceeded,
+    "DEADLINE_EXCEEDED",
+    "The deadline passed before the call was done. Allow it more time, and repeat a change with the same request_id.",
   );
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type pg from "pg";
 import type { Logger } from "pino";
@@ -8,13 +8,14 @@ import { AccessTokens } from "./auth/access-tokens.ts";
 import { Credentials } from "./auth/credentials.ts";
 import { EpochPoll } from "./auth/epoch-poll.ts";
 import { decoyHash } from "./auth/passwords.ts";
+import { normalAuthority } from "./auth/request-head.ts";
 import { type MasterKey, masterKeyFrom } from "./auth/sealing.ts";
 import { type Config, masterKeyFile } from "./config.ts";
 import { openMasterKey } from "./embedded/master-key.ts";
 import { startEmbeddedPostgres } from "./embedded/postgres.ts";
 import type { App } from "./rpc/app.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
-import { createGrpcServer, listenGrpc } from "./server/grpc.ts";
+import { createGrpcServer, type GrpcServer, listenGrpc } from "./server/grpc.ts";
 import { addHealth, addReflection } from "./server/health.ts";
 import { createHttpListener } from "./server/http.ts";
 import { HttpServer } from "./server/http-server.ts";
@@ -22,6 +23,7 @@ import { Outcomes } from "./server/outcome.ts";
 import { Readiness } from "./server/readiness.ts";
 import { Certificate, grpcCredentials } from "./server/tls.ts";
 import { type Database, openDatabase } from "./store/database.ts";
+import { asServiceError } from "./store/errors.ts";
 import { type Instance, markReplayStoreUsed, openInstance } from "./store/instance.ts";
 import { removeExpired } from "./store/maintenance.ts";
 import { migrateToLatest } from "./store/migrate.ts";
@@ -68,10 +70,15 @@ async function startApp(
   onFatal: (reason: string) => void,
   started: AsyncDisposableStack,
 ): Promise<App> {
-  const poolConfig = await startDatabase(config, started);
+  const poolConfig = await startDatabase(config, onFatal, started);
   const db = openDatabase(poolConfig, (error) => log.warn({ err: error }, "database connection"));
   started.defer(() => db.destroy());
-  await migrateToLatest(db);
+  await migrateToLatest(db).catch((error: unknown) => {
+    if (asServiceError(error).reason !== "DATABASE_UNAVAILABLE") throw error;
+    throw new Error(
+      `Postgres cannot be reached: ${(error as Error).message}. Check PDAAS_DATABASE_URL.`,
+    );
+  });
   const masterKey = await loadMasterKey(config);
   const instance = await openInstance(db, masterKey.id);
   await lockProcess(config, poolConfig, onFatal, started);
@@ -84,7 +91,7 @@ async function startApp(
   startBackground(db, credentials, log, started);
   await decoyHash();
   const accessTokens = await AccessTokens.open(db, masterKey);
-  const { authorities } = config;
+  const authorities = config.authorities && new Set([...config.authorities].map(normalAuthority));
   const app = { db, replay, credentials, accessTokens, masterKey, audit, log, authorities };
   startMaintenance(app, started);
   return app;
@@ -92,12 +99,14 @@ async function startApp(
 
 async function startDatabase(
   config: Config,
+  onFatal: (reason: string) => void,
   started: AsyncDisposableStack,
 ): Promise<pg.PoolConfig> {
   if (config.databaseUrl !== undefined) return { connectionString: config.databaseUrl };
   await mkdir(config.dataDir, { recursive: true });
   const postgres = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres") });
   started.defer(() => postgres.stop());
+  postgres.onEnd(() => onFatal("The embedded Postgres has ended. Start the service again."));
   return postgres.poolConfig;
 }
 
@@ -126,13 +135,21 @@ async function startReplayStore(
   log: Logger,
 ): Promise<ReplayStore> {
   const firstEver = !instance.replayStoreUsed;
-  const file = join(config.dataDir, "nonces");
   const store =
     config.redisUrl === undefined
-      ? await openMemoryReplayStore({ file, firstEver })
+      ? await openMemory(config.dataDir, firstEver)
       : await openRedis(config.redisUrl, instance.id, firstEver, log);
+  // What was left in a file before knows nothing of the nonces since then.
+  await rm(nonceFile(config.dataDir), { force: true });
   await markReplayStoreUsed(db);
   return store;
+}
+
+const nonceFile = (dataDir: string) => join(dataDir, "nonces");
+
+async function openMemory(dataDir: string, firstEver: boolean): Promise<ReplayStore> {
+  await mkdir(dataDir, { recursive: true });
+  return openMemoryReplayStore({ file: nonceFile(dataDir), firstEver });
 }
 
 async function openRedis(
@@ -188,9 +205,10 @@ async function startServers(config: Config, app: App, started: AsyncDisposableSt
   certificate?.onChange((tls) => http.setTls(tls));
 
   const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));
-  started.defer(() => stopGrpc(grpc, config.shutdownMs));
-  const httpPort = await http.listen(config.http.host, config.http.port);
-  started.defer(() => http.close(config.shutdownMs));
+  const httpPort = await listenHttp(http, config, grpc);
+  started.defer(async () => {
+    await Promise.all([stopGrpc(grpc, config.shutdownMs), http.close(config.shutdownMs)]);
+  });
   await readiness.start();
   started.defer(() => readiness.close());
   const scheme = config.tls === undefined ? "http" : "https";
@@ -207,16 +225,22 @@ function openCertificate({ tls }: Config, log: Logger): Certificate | undefined 
   );
 }
 
+/** Of the two servers, both listen or none. */
+async function listenHttp(http: HttpServer, { http: at }: Config, grpc: GrpcServer) {
+  try {
+    return await http.listen(at.host, at.port);
+  } catch (error) {
+    await stopGrpc(grpc, 0);
+    throw error;
+  }
+}
+
 /** Lets calls in flight finish for a while, then ends what is left. */
-async function stopGrpc(grpc: ReturnType<typeof createGrpcServer>, graceMs: number) {
-  grpc.watch.stop();
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => grpc.server.forceShutdown(), graceMs);
-    grpc.server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+async function stopGrpc({ server, watch }: GrpcServer, graceMs: number): Promise<void> {
+  const stopped = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await watch.close(graceMs);
+  server.forceShutdown();
+  await stopped;
 }
 
 function hostPort(host: string, port: number): string {

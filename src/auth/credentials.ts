@@ -1,6 +1,6 @@
 import { type Principal, PrincipalType } from "../iam/principal.ts";
 import { type CredentialRow, findCredential } from "../store/api-keys.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Transaction } from "../store/database.ts";
 import { organizationOf } from "../store/organizations.ts";
 import { HmacKey } from "./hmac.ts";
 import { dataKeyContext, type MasterKey, secretContext, unseal } from "./sealing.ts";
@@ -70,6 +70,12 @@ export class Credentials {
     // A read that was shared may have begun before the epoch was raised.
     if (credential !== undefined && credential.epoch < epoch) return this.#load(accessKey);
     return credential;
+  }
+
+  /** The credential as a transaction sees it, which holds the epoch; nothing is cached. */
+  async readIn(tx: Transaction, accessKey: string): Promise<Credential | undefined> {
+    const row = await findCredential(tx, accessKey);
+    return row === undefined ? undefined : this.#open(row);
   }
 
   /** Takes note of an epoch: what was read before it is not used again. */

@@ -3,6 +3,8 @@ import { recentAccessEpochs } from "../store/organizations.ts";
 import type { Credentials } from "./credentials.ts";
 
 const intervalMs = 1_000;
+/** A poll that takes longer, as on a connection that has gone silent, is followed by another one. */
+const timeoutMs = 1_000;
 /** An epoch raised in a transaction shows when that commits, at most so much later. */
 const overlapSeconds = 30;
 
@@ -41,7 +43,8 @@ export class EpochPoll {
     const began = performance.now();
     try {
       const secondsBack = (began - this.#lastSuccess) / 1_000 + overlapSeconds;
-      for (const { id, access_epoch } of await recentAccessEpochs(this.#db, secondsBack)) {
+      const epochs = await inTime(recentAccessEpochs(this.#db, secondsBack));
+      for (const { id, access_epoch } of epochs) {
         this.#credentials.noteEpoch(id, access_epoch);
       }
       this.#lastSuccess = began;
@@ -49,4 +52,14 @@ export class EpochPoll {
       this.#onError(error);
     }
   }
+}
+
+/** What comes of work that is given up on is of no interest any more. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error("the database did not answer in time")),
+    timeoutMs,
+  );
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { Code, ServiceError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { countLoginAttempt, forgetLoginAttempts } from "../store/login-attempts.ts";
+import {
+  countLoginAttempt,
+  forgetLoginAttempts,
+  takeBackLoginAttempt,
+} from "../store/login-attempts.ts";
 
 const windowSeconds = 15 * 60;
 /**
@@ -12,6 +16,7 @@ const limits = { pair: 10, user: 100, address: 100 };
 
 /**
  * Counts a login that is about to be tried, whether or not there is such a user.
+ * @returns what to call when the login has succeeded
  * @throws ServiceError LOGIN_THROTTLED
  */
 export async function throttleLogin(
@@ -21,10 +26,17 @@ export async function throttleLogin(
 ): Promise<{ forgive(): Promise<void> }> {
   const user = `${login.organizationSlug}\0${login.email.toLowerCase()}`;
   const pair = subject("pair", `${user}\0${address}`);
-  await count(db, subject("address", address), limits.address);
+  const others = [subject("address", address), subject("user", user)];
+  await count(db, others[0] as string, limits.address);
   await count(db, pair, limits.pair);
-  await count(db, subject("user", user), limits.user);
-  return { forgive: () => forgetLoginAttempts(db, pair) };
+  await count(db, others[1] as string, limits.user);
+  return {
+    forgive: async () => {
+      await forgetLoginAttempts(db, pair);
+      // Only this one: else whoever has one password could guess at others without end.
+      await takeBackLoginAttempt(db, others);
+    },
+  };
 }
 
 async function count(db: Database, key: string, limit: number): Promise<void> {

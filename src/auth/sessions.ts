@@ -19,14 +19,16 @@ export async function authenticateSession(
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
   const { sessionId, userId } = await accessTokens.verify(token ?? "");
   const user = await findSessionUser(db, sessionId);
-  if (user === undefined || user.id !== userId) {
-    throw new ServiceError(
-      Code.unauthenticated,
-      "SESSION_ENDED",
-      "The session has ended. Log in again.",
-    );
-  }
+  if (user === undefined || user.id !== userId) throw sessionEnded();
   return userPrincipal(user, sessionId, organizationOf(user));
+}
+
+export function sessionEnded(): ServiceError {
+  return new ServiceError(
+    Code.unauthenticated,
+    "SESSION_ENDED",
+    "The session has ended. Log in again.",
+  );
 }
 
 /** A user as a caller: administrators may do everything, others nothing yet. */

@@ -29,6 +29,8 @@ export interface EmbeddedPostgres {
   poolConfig: pg.PoolConfig;
   /** Where the data really is: elsewhere for root, when Postgres's user cannot enter the folder. */
   dataDir: string;
+  /** Told when it ends without having been stopped. */
+  onEnd(listener: () => void): void;
   stop(): Promise<void>;
 }
 
@@ -61,7 +63,16 @@ export async function startEmbeddedPostgres(
   const server = launch(binaries, dataDir, socketDir, user, options.settings ?? {});
   try {
     const owner = await connectWhenReady(server, poolConfig);
-    return { poolConfig, dataDir, stop: () => stop(server.process, owner, socketDir) };
+    let stopping = false;
+    return {
+      poolConfig,
+      dataDir,
+      onEnd: (listener) => server.process.once("exit", () => stopping || listener()),
+      stop: () => {
+        stopping = true;
+        return stop(server.process, owner, socketDir);
+      },
+    };
   } catch (error) {
     await stop(server.process, undefined, socketDir);
     throw error;

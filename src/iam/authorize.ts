@@ -40,9 +40,9 @@ export function authorizeGrant(principal: Principal, granted: readonly string[])
   if (unknown.length > 0) {
     const known = [...knownPermissions].sort().join(", ");
     throw invalidFields(
-      unknown.map(({ field, permission }) => ({
+      unknown.map(({ field, permission }, i) => ({
         field,
-        description: `there is no permission "${permission}"; there are ${known}`,
+        description: `there is no permission "${permission}"${i === 0 ? `; there are ${known}` : ""}`,
       })),
     );
   }

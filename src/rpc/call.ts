@@ -1,7 +1,7 @@
 import type { RequestHead } from "../auth/request-head.ts";
 import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
-import { Code, ServiceError } from "../errors.ts";
+import { cancelled, deadlineExceeded } from "../errors.ts";
 import type { Principal } from "../iam/principal.ts";
 import { newRequestId } from "../ids.ts";
 
@@ -87,15 +87,7 @@ export class Call {
 
   /** @throws ServiceError when nobody waits for the answer any more */
   ensureLive(): void {
-    if (this.#liveness.cancelled) {
-      throw new ServiceError(Code.cancelled, "CANCELLED", "The caller cancelled the call.");
-    }
-    if (Date.now() >= this.#liveness.deadline) {
-      throw new ServiceError(
-        Code.deadlineExceeded,
-        "DEADLINE_EXCEEDED",
-        "The deadline passed before the call was done. Allow it more time, and repeat a change with the same request_id.",
-      );
-    }
+    if (this.#liveness.cancelled) throw cancelled();
+    if (Date.now() >= this.#liveness.deadline) throw deadlineExceeded();
   }
 }

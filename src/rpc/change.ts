@@ -1,8 +1,9 @@
 import type { Principal } from "../iam/principal.ts";
 import type { Transaction } from "../store/database.ts";
-import { raiseAccessEpoch } from "../store/organizations.ts";
+import { holdAccessEpoch, raiseAccessEpoch } from "../store/organizations.ts";
 import type { App } from "./app.ts";
 import type { Call } from "./call.ts";
+import { ensureStillAllowed } from "./still-allowed.ts";
 
 /** Whose change it is, when the call itself has no principal yet. */
 export interface Actor {
@@ -15,6 +16,9 @@ export interface Actor {
  * Carries a change out: `work`, its audit event and, where the contract says that it changes
  * access, the organization's raised access epoch are committed together or not at all. The epoch is
  * told to the replicas before this resolves, so the answer is never ahead of its effect.
+ *
+ * The organization's row is taken first, so that a change and another one that forbids it happen one
+ * after the other: whoever has lost the permission meanwhile is refused here.
  */
 export async function change<T>(
   app: App,
@@ -27,9 +31,9 @@ export async function change<T>(
 ): Promise<T> {
   call.ensureLive();
   const { result, raised } = await app.db.transaction().execute(async (tx) => {
+    const raised = call.caller === undefined ? undefined : await takeTurn(app, tx, call);
     const result = await work(tx);
     await app.audit.recordChange(tx, audited(call, actor()));
-    const raised = call.method.access.changesAccess ? await raise(tx, actor()) : undefined;
     call.ensureLive();
     return { result, raised };
   });
@@ -55,8 +59,13 @@ interface Raised {
   epoch: number;
 }
 
-async function raise(tx: Transaction, { organizationId }: Actor): Promise<Raised> {
-  return { organizationId, epoch: await raiseAccessEpoch(tx, organizationId) };
+/** @returns the epoch that the change is committed with, if it raises it */
+async function takeTurn(app: App, tx: Transaction, call: Call): Promise<Raised | undefined> {
+  const { organizationId } = call.principal;
+  const raises = call.method.access.changesAccess;
+  const epoch = await (raises ? raiseAccessEpoch : holdAccessEpoch)(tx, organizationId);
+  await ensureStillAllowed(app, tx, call, raises ? epoch - 1 : epoch);
+  return raises ? { organizationId, epoch } : undefined;
 }
 
 /** The change is committed, so a failure here fails nothing: the replicas' poll finds the epoch. */

@@ -35,5 +35,5 @@ export async function claim<Desc extends DescMessage>(
       "This request_id came with a different request before. Use a new one for a new request.",
     );
   }
-  return { resourceId: claimed.resource_id, repeated: claimed.resource_id !== resourceId };
+  return { resourceId: claimed.resource_id, repeated: claimed.repeated };
 }

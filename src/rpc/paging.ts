@@ -48,14 +48,16 @@ function openToken(token: string, filters: readonly unknown[]): string {
   const text = Buffer.from(token, "base64url").toString();
   const mark = `${filterMark(filters)}:`;
   const genuine = text.startsWith(mark) && /^[\w-]{1,64}$/.test(text.slice(mark.length));
-  if (!genuine || Buffer.from(text).toString("base64url") !== token) {
-    throw new ServiceError(
-      Code.invalidArgument,
-      "PAGE_TOKEN_INVALID",
-      "The page token is not one that this listing gave out. Begin again without one, and keep the other fields the same from page to page.",
-    );
-  }
+  if (!genuine || Buffer.from(text).toString("base64url") !== token) throw badPageToken();
   return text.slice(mark.length);
+}
+
+export function badPageToken(): ServiceError {
+  return new ServiceError(
+    Code.invalidArgument,
+    "PAGE_TOKEN_INVALID",
+    "The page token is not one that this listing gave out. Begin again without one, and keep the other fields the same from page to page.",
+  );
 }
 
 /** A token cannot be used to read what its caller may not: it holds a position, not a permission. */

@@ -5,6 +5,7 @@ import { HmacKey } from "../auth/hmac.ts";
 import { authenticateSession } from "../auth/sessions.ts";
 import { hasSignature, macHolds, readSignature, type SignedHead } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
+import { admitCredential } from "../rpc/admit-credential.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 
@@ -47,29 +48,16 @@ async function authenticateToken(app: App, call: Call): Promise<void> {
   ensureRightCaller(call, Caller.SESSION);
 }
 
-/** Every refusal reads alike to the caller; the audit log has the true reason. */
-export function admitCredential(
-  call: Call,
-  credential: Credential | undefined,
-  macHeld: boolean,
-): asserts credential is Credential {
-  if (credential === undefined) throw invalid("UNKNOWN_ACCESS_KEY");
-  const { principal } = credential;
-  const { organizationId, apiKeyId } = principal;
-  call.claimant = { organizationId, apiKeyId, ...(macHeld && { principal }) };
-  if (!macHeld) throw invalid("WRONG_SECRET_KEY");
-  if (credential.refusal !== undefined) throw invalid(credential.refusal);
-  call.epoch = credential.epoch;
-  call.authenticated(principal);
-}
-
-function invalid(trueReason: string): ServiceError {
-  return new ServiceError(
-    Code.unauthenticated,
-    "SIGNATURE_INVALID",
-    "The signature does not hold, or its key is not honoured. Check the access key, the secret key, and that the key and its service account are active.",
-    { trueReason },
-  );
+/**
+ * Authenticates an admitted call again, by what is stored now: its body took its time, in which the
+ * key may have been revoked or the session ended.
+ */
+export async function reauthenticate(app: App, call: Call): Promise<void> {
+  if (call.caller === undefined) return;
+  if (call.signed === undefined) return authenticateToken(app, call);
+  const { organizationId } = call.principal;
+  const credential = await app.credentials.getAt(call.signed.accessKey, organizationId, undefined);
+  admitCredential(call, credential, true);
 }
 
 function ensureRightCaller({ method }: Call, caller: Caller): void {

@@ -1,13 +1,14 @@
 import type { RequestHead } from "../auth/request-head.ts";
 import { Code, ServiceError } from "../errors.ts";
-import type { NodeRequest, NodeResponse } from "./connect.ts";
 import { maxMessageBytes } from "./decode.ts";
-import { bodyTooSlow } from "./grpc-streams.ts";
+import type { NodeRequest, NodeResponse } from "./node-head.ts";
+import { bodyTooSlow, messageTooLarge } from "./refusals.ts";
 
-const envelopeBytes = 5;
+/** The prefix of a gRPC message: a flag and a length. */
+export const envelopeBytes = 5;
 const maxBodyBytes = maxMessageBytes + envelopeBytes;
 /** How long a request's body may take to arrive. */
-const bodyTimeoutMs = 30_000;
+export const bodyTimeoutMs = 30_000;
 
 /** The body of a request: read once and whole, when the headers have admitted its sender. */
 export class ReceivedBody {
@@ -24,7 +25,7 @@ export class ReceivedBody {
    */
   async read(timeLeftMs: number | undefined): Promise<Buffer> {
     const declared = Number(this.#request.headers["content-length"] ?? 0);
-    if (declared > maxBodyBytes) throw tooLarge();
+    if (declared > maxBodyBytes) throw messageTooLarge();
     const timeoutMs = Math.min(bodyTimeoutMs, timeLeftMs ?? bodyTimeoutMs);
     this.#bytes = await collect(this.#request, timeoutMs);
     return this.#bytes;
@@ -58,7 +59,7 @@ function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
   const timer = setTimeout(() => fail(bodyTooSlow()), timeoutMs);
   request.on("data", (chunk: Buffer) => {
     size += chunk.length;
-    if (size > maxBodyBytes) fail(tooLarge());
+    if (size > maxBodyBytes) fail(messageTooLarge());
     else chunks.push(chunk);
   });
   request.once("end", () =>
@@ -71,7 +72,7 @@ function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
 
 /** The message in a body, and how it is encoded (Connect unary, or one gRPC or gRPC-Web envelope). */
 export function payloadOf(body: Buffer, head: RequestHead): [Uint8Array, "binary" | "json"] {
-  const contentType = head.header("content-type") ?? "";
+  const contentType = (head.header("content-type") ?? "").toLowerCase();
   const codec = /^application\/(grpc(-web)?\+)?json\b/.test(contentType) ? "json" : "binary";
   if (!contentType.startsWith("application/grpc")) return [body, codec];
   const whole =
@@ -85,14 +86,6 @@ function badEnvelope(): ServiceError {
     Code.invalidArgument,
     "MESSAGE_MALFORMED",
     "The body must be one uncompressed gRPC message: a zero byte, the length in 4 bytes, and the message.",
-  );
-}
-
-function tooLarge(): ServiceError {
-  return new ServiceError(
-    Code.resourceExhausted,
-    "MESSAGE_TOO_LARGE",
-    "The message is over 4 MiB. Send less at once.",
   );
 }
 

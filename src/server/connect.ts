@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import {
   ConnectError,
@@ -14,20 +12,18 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { Code, ServiceError } from "../errors.ts";
+import { cancelled } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import { Call } from "../rpc/call.ts";
 import { type Route, routes } from "../rpc/routes.ts";
+import { reauthenticate } from "./authenticate.ts";
 import { payloadOf, ReceivedBody } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
-import { NodeHead, peerAddress } from "./node-head.ts";
+import { NodeHead, type NodeRequest, type NodeResponse, peerAddress } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
+import { compressed } from "./refusals.ts";
 import { detailsOf } from "./status.ts";
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-/** Of HTTP/1.1, or of HTTP/2 in the same form, with its stream. */
-export type NodeResponse = ServerResponse & { stream?: ServerHttp2Stream };
 
 /** One request on its way through connect-node: what its gate and its implementation share. */
 interface Exchange {
@@ -36,6 +32,9 @@ interface Exchange {
   call?: Call;
   message?: MessageShape<DescMessage>;
 }
+
+/** A body that takes longer is served only if its sender could still be admitted. */
+const slowBodyMs = 250;
 
 const exchangeKey = createContextKey<Exchange | undefined>(undefined);
 
@@ -81,6 +80,7 @@ export class ConnectHandlers {
     } catch (error) {
       // The connection broke: there is nobody to answer.
       this.#app.log.debug({ err: error }, "answer not delivered");
+      response.stream?.close();
       response.destroy();
     }
   }
@@ -95,7 +95,9 @@ export class ConnectHandlers {
     try {
       refuseCompression(call);
       await admit(this.#app, call);
+      const admitted = performance.now();
       const body = await exchange.body.read(context.timeoutMs());
+      if (performance.now() - admitted > slowBodyMs) await reauthenticate(this.#app, call);
       checkBody(call, body);
       exchange.message = decode(route.method.desc.input, ...payloadOf(body, call.head));
     } catch (error) {
@@ -143,13 +145,8 @@ function toCall(route: Route, context: HandlerContext, request: NodeRequest): Ca
 
 function refuseCompression({ head }: Call): void {
   const headers = ["content-encoding", "grpc-encoding", "connect-content-encoding"];
-  const compressed = headers.find((name) => (head.header(name) ?? "identity") !== "identity");
-  if (compressed === undefined) return;
-  throw new ServiceError(
-    Code.unimplemented,
-    "ENCODING_UNSUPPORTED",
-    `Compressed messages are not accepted. Send them without the header ${compressed}.`,
-  );
+  const header = headers.find((name) => (head.header(name) ?? "identity") !== "identity");
+  if (header !== undefined) throw compressed(header);
 }
 
 /** Answers at the deadline, or when the caller goes away, even if the work takes longer. */
@@ -172,5 +169,5 @@ function abandoned(call: Call): unknown {
   } catch (error) {
     return error;
   }
-  return new ServiceError(Code.cancelled, "CANCELLED", "The caller cancelled the call.");
+  return cancelled();
 }

@@ -1,5 +1,5 @@
 import { cors } from "@connectrpc/connect";
-import type { NodeRequest, NodeResponse } from "./connect.ts";
+import type { NodeRequest, NodeResponse } from "./node-head.ts";
 
 const allowedHeaders = [...cors.allowedHeaders, "Authorization"].join(", ");
 const exposedHeaders = [...cors.exposedHeaders, "X-Request-Id"].join(", ");

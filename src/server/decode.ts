@@ -9,6 +9,8 @@ import {
 import { Code, invalidFields, ServiceError } from "../errors.ts";
 
 export const maxMessageBytes = 4 * 1024 * 1024;
+/** More than any field of the contract may have: what breaks a rule is told item by item. */
+const maxListLength = 1_000;
 
 /**
  * Parses a request message. Nothing is overlooked: a field that this version does not know may be
@@ -78,6 +80,9 @@ function inspectNested(field: DescField, value: object, path: string): void {
   const name = path + field.name;
   if (field.fieldKind === "message") inspect(field.message, value as Message, `${name}.`);
   if (field.fieldKind !== "list") return;
+  if ((value as unknown[]).length > maxListLength) {
+    throw invalidFields([{ field: name, description: `must have at most ${maxListLength} items` }]);
+  }
   for (const [i, item] of (value as unknown[]).entries()) {
     if (typeof item === "string") inspectText(item, `${name}[${i}]`);
     else if (field.listKind === "message") {

@@ -1,4 +1,5 @@
 import type {
+  Http2Session,
   IncomingHttpHeaders,
   OutgoingHttpHeaders,
   ServerHttp2Stream,
@@ -6,10 +7,11 @@ import type {
 } from "node:http2";
 import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
 import { methods } from "../contract.ts";
-import { Code, ServiceError } from "../errors.ts";
+import type { ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
 import { peerAddress } from "./node-head.ts";
-import { statusBytes } from "./status.ts";
+import { bodyTooSlow, brokenProtocol, compressed, unknownMethod } from "./refusals.ts";
+import { trailersOf } from "./status.ts";
 
 // @grpc/grpc-js keeps some things to itself that a verifier of signatures must see: the raw
 // headers, and the answers that it gives without asking a handler. This file is the only one that
@@ -36,6 +38,7 @@ type Stream = ServerHttp2Stream & { [watched]?: WatchedStream | undefined };
 /** Refuses and watches the streams of a server before grpc-js sees them. */
 export class StreamWatch {
   readonly #bodies: PendingBodies;
+  readonly #sessions = new Set<Http2Session>();
 
   /**
    * Watches a server that is not bound yet: unknown methods and encodings are refused in our own
@@ -46,10 +49,11 @@ export class StreamWatch {
     const inner = internals._streamHandler;
     const bodies = new PendingBodies(bodyTimeoutMs);
     this.#bodies = bodies;
+    const sessions = this.#sessions;
     internals._streamHandler = function (interceptors, stream: Stream, headers) {
       const refusal = refusalOf(headers, internals.handlers);
       if (refusal !== undefined) return refuse(stream, refusal);
-      stream[watched] = { headers, address: addressOf(stream) };
+      stream[watched] = { headers, address: addressOf(stream, sessions) };
       stream.respond = explainingRespond;
       if (methods.has(headers[":path"] as string)) bodies.expect(stream);
       inner.call(this, interceptors, stream, headersForGrpcJs(headers));
@@ -67,8 +71,22 @@ export class StreamWatch {
     return known;
   }
 
-  stop(): void {
+  /**
+   * Tells the callers to go elsewhere, waits for their calls in flight, and ends what is left after
+   * `graceMs`. Without its channelz, which costs every call, grpc-js does not know its sessions.
+   */
+  async close(graceMs: number): Promise<void> {
     this.#bodies.stop();
+    const ended = [...this.#sessions].map((session) => {
+      if (session.destroyed) return undefined;
+      session.close();
+      return new Promise((resolve) => session.once("close", resolve));
+    });
+    const timer = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, graceMs);
+    await Promise.all(ended);
+    clearTimeout(timer);
   }
 }
 
@@ -78,19 +96,24 @@ function headersForGrpcJs(headers: Headers): Headers {
     ":path": headers[":path"] as string,
     "content-type": headers["content-type"] as string,
   };
-  if (headers["grpc-timeout"] !== undefined) own["grpc-timeout"] = headers["grpc-timeout"];
+  const timeout = headers["grpc-timeout"];
+  // A timer of Node's ends at 2^31 ms, and rings at once beyond that. A day is as good as for ever.
+  if (timeout !== undefined)
+    own["grpc-timeout"] = /^\d{2,8}H$/.test(`${timeout}`) ? "23H" : timeout;
   return own;
 }
 
 const addresses = new WeakMap<object, string>();
 
-/** Asked once for a connection: it takes a system call. */
-function addressOf({ session }: ServerHttp2Stream): string {
+/** Asked once for a connection, which is then known: it takes a system call. */
+function addressOf({ session }: ServerHttp2Stream, sessions: Set<Http2Session>): string {
   if (session === undefined) return "";
   let address = addresses.get(session);
   if (address === undefined) {
     address = peerAddress(session.socket.remoteAddress);
     addresses.set(session, address);
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
   }
   return address;
 }
@@ -99,20 +122,7 @@ function refusalOf(headers: Headers, handlers: ReadonlyMap<string, unknown>) {
   const path = headers[":path"] ?? "";
   if (!handlers.has(path)) return unknownMethod(path);
   const encoding = headers["grpc-encoding"] ?? "identity";
-  if (encoding === "identity") return undefined;
-  return new ServiceError(
-    Code.unimplemented,
-    "ENCODING_UNSUPPORTED",
-    "Compressed messages are not accepted. Send them with grpc-encoding identity, or without that header.",
-  );
-}
-
-export function unknownMethod(path: string): ServiceError {
-  return new ServiceError(
-    Code.unimplemented,
-    "METHOD_UNKNOWN",
-    `There is no method ${JSON.stringify(path.slice(0, 200))}. Check the path against the contract in proto/pdaas/v1.`,
-  );
+  return encoding === "identity" ? undefined : compressed("grpc-encoding");
 }
 
 /** Answers with trailers only, and does not read the body. */
@@ -129,16 +139,6 @@ function refuse(stream: ServerHttp2Stream, error: ServiceError): void {
   stream.close();
 }
 
-/** A refusal as trailers. */
-export function trailersOf(error: ServiceError, requestId: string): OutgoingHttpHeaders {
-  return {
-    "grpc-status": String(error.code),
-    "grpc-message": encodeURIComponent(error.message),
-    "grpc-status-details-bin": statusBytes(error, requestId).toString("base64"),
-    "x-request-id": requestId,
-  };
-}
-
 /** Adds a reason to the answers that grpc-js gives by itself, and stops reading the body then. */
 function explainingRespond(
   this: ServerHttp2Stream,
@@ -152,33 +152,9 @@ function explainingRespond(
     return;
   }
   const isExplained = "grpc-status-details-bin" in headers;
-  const own = isExplained ? {} : trailersOf(explanation(status), newRequestId());
+  const own = isExplained ? {} : trailersOf(brokenProtocol(status), newRequestId());
   respond.call(this, { ...headers, ...own }, options);
   if (!this.readableEnded) this.close();
-}
-
-/** What grpc-js means by the statuses that it answers without a handler. */
-function explanation(status: number): ServiceError {
-  switch (status) {
-    case Code.deadlineExceeded:
-      return new ServiceError(
-        Code.deadlineExceeded,
-        "DEADLINE_EXCEEDED",
-        "The deadline passed before the call was done. Allow it more time, and repeat a change with the same request_id.",
-      );
-    case Code.resourceExhausted:
-      return new ServiceError(
-        Code.resourceExhausted,
-        "MESSAGE_TOO_LARGE",
-        "The message is over 4 MiB. Send less at once.",
-      );
-    default:
-      return new ServiceError(
-        Code.invalidArgument,
-        "MESSAGE_MALFORMED",
-        "The request breaks the gRPC protocol. Check the client's framing, its grpc-timeout and its number of messages.",
-      );
-  }
 }
 
 /** Streams whose body has not arrived yet, in the order of their arrival. */
@@ -207,17 +183,10 @@ class PendingBodies {
   #sweep(): void {
     const latest = performance.now() - this.#timeoutMs;
     for (const [stream, since] of this.#since) {
-      if (since > latest) return;
+      // Streams that were reset would else be kept for as long as a body may take.
+      if (since > latest && !stream.destroyed) continue;
       this.#since.delete(stream);
       if (!stream.destroyed && !stream.headersSent) refuse(stream, bodyTooSlow());
     }
   }
-}
-
-export function bodyTooSlow(): ServiceError {
-  return new ServiceError(
-    Code.deadlineExceeded,
-    "DEADLINE_EXCEEDED",
-    "The body did not arrive in time. Send it at once after the headers.",
-  );
 }

@@ -10,6 +10,7 @@ import type { ServiceError } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import { Call, type Liveness } from "../rpc/call.ts";
 import { type Route, routes } from "../rpc/routes.ts";
+import { bodyTimeoutMs, envelopeBytes } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
 import { StreamWatch, type WatchedStream } from "./grpc-streams.ts";
 import { admit, checkBody, serve } from "./interceptors.ts";
@@ -19,15 +20,14 @@ import { statusBytes } from "./status.ts";
 
 type RawCall = ServerUnaryCall<Buffer, Buffer>;
 
-const envelopeBytes = 5;
-/** How long a request's body may take to arrive. */
-export const bodyTimeoutMs = 30_000;
+/** A gRPC server, and what watches its streams. */
+export interface GrpcServer {
+  server: Server;
+  watch: StreamWatch;
+}
 
 /** Native gRPC: messages reach the interceptors as the bytes that were sent. */
-export function createGrpcServer(
-  app: App,
-  outcomes: Outcomes,
-): { server: Server; watch: StreamWatch } {
+export function createGrpcServer(app: App, outcomes: Outcomes): GrpcServer {
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_concurrent_streams": 1_000,

@@ -1,10 +1,19 @@
 import { createServer as createHttp1 } from "node:http";
-import { createServer as createHttp2, createSecureServer } from "node:http2";
+import {
+  createServer as createHttp2,
+  createSecureServer,
+  type ServerHttp2Session,
+} from "node:http2";
 import { type AddressInfo, createServer as createNet, type Server, type Socket } from "node:net";
 import type { Listener } from "./http.ts";
 import type { Tls } from "./tls.ts";
 
-const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+const timeouts = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 2_000,
+};
 const http2Options = { settings: { maxConcurrentStreams: 1_000 } };
 
 /** A server of HTTP/1.1 and HTTP/2 on one port. */
@@ -12,8 +21,11 @@ export class HttpServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #setTls: (tls: Tls) => void;
+  readonly #http2Sessions = new Set<ServerHttp2Session>();
+  #isClosing = false;
   #inFlight = 0;
   #onIdle = () => {};
+  #stopChecks = () => {};
 
   constructor(listener: Listener, tls: Tls | undefined) {
     const counted: Listener = (request, response) => {
@@ -22,16 +34,26 @@ export class HttpServer {
         this.#inFlight--;
         if (this.#inFlight === 0) this.#onIdle();
       });
+      if (this.#isClosing && request.httpVersionMajor === 1) {
+        response.setHeader("connection", "close");
+      }
       listener(request, response);
     };
+    const onSession = (session: ServerHttp2Session) => {
+      this.#http2Sessions.add(session);
+      session.once("close", () => this.#http2Sessions.delete(session));
+    };
     if (tls === undefined) {
-      this.#server = plainServer(counted);
+      const { server, stopChecks } = plainServer(counted, onSession);
+      this.#server = server;
+      this.#stopChecks = stopChecks;
       this.#setTls = () => {};
     } else {
       const secure = createSecureServer(
         { ...tls, ...timeouts, ...http2Options, allowHTTP1: true },
         counted as never,
       );
+      secure.on("session", onSession);
       this.#server = secure;
       this.#setTls = (next) => secure.setSecureContext(next);
     }
@@ -59,9 +81,13 @@ export class HttpServer {
 
   /** Stops accepting connections, lets calls in flight finish for a while, then ends what is left. */
   async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Those with calls in flight end after them; the others go elsewhere with their next call.
+    for (const session of this.#http2Sessions) session.close();
     if (this.#inFlight > 0) await this.#idleWithin(graceMs);
     for (const socket of this.#sockets) socket.destroy();
+    this.#stopChecks();
     await closed;
   }
 
@@ -76,11 +102,21 @@ export class HttpServer {
   }
 }
 
+interface PlainServer {
+  server: Server;
+  stopChecks(): void;
+}
+
 /** Without TLS there is no negotiation; an HTTP/2 client begins with its preface (RFC 9113 §3.4). */
-function plainServer(listener: Listener): Server {
+function plainServer(
+  listener: Listener,
+  onSession: (session: ServerHttp2Session) => void,
+): PlainServer {
   const http1 = createHttp1(timeouts, listener);
-  const http2 = createHttp2(http2Options, listener as never);
-  return createNet((socket) => {
+  // It is handed its connections, and checks them for slow requests only once it thinks it listens.
+  http1.emit("listening");
+  const http2 = createHttp2(http2Options, listener as never).on("session", onSession);
+  const server = createNet((socket) => {
     socket.on("error", () => socket.destroy());
     socket.setTimeout(timeouts.headersTimeout, () => socket.destroy());
     socket.once("data", (head) => {
@@ -93,4 +129,5 @@ function plainServer(listener: Listener): Server {
       if (!isHttp2) socket.resume();
     });
   });
+  return { server, stopChecks: () => http1.close() };
 }

@@ -2,12 +2,13 @@ import type { Registry } from "prom-client";
 import { Code, ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
-import { ConnectHandlers, type NodeRequest, type NodeResponse } from "./connect.ts";
+import { ConnectHandlers } from "./connect.ts";
 import { applyCors } from "./cors.ts";
-import { trailersOf, unknownMethod } from "./grpc-streams.ts";
+import type { NodeRequest, NodeResponse } from "./node-head.ts";
 import type { Outcomes } from "./outcome.ts";
 import type { Readiness } from "./readiness.ts";
-import { connectErrorJson } from "./status.ts";
+import { unknownMethod } from "./refusals.ts";
+import { connectErrorJson, trailersOf } from "./status.ts";
 
 export interface HttpListenerOptions {
   app: App;
@@ -27,12 +28,19 @@ export function createHttpListener(options: HttpListenerOptions): Listener {
     if (applyCors(options.corsOrigins, request, response)) return;
     const path = (request.url ?? "").split("?", 1)[0] as string;
     const page = pages.get(path);
-    if (page !== undefined) void page(options, response);
+    if (page !== undefined) showPage(page, options, response);
     else if (!handlers.has(path)) refuse(request, response, unknownMethod(path), 404);
     else if (request.method !== "POST") refuse(request, response, onlyPost(), 405);
     else if (!handlers.accepts(path, request)) refuse(request, response, unknownType(), 415);
     else void handlers.handle(path, request, response);
   };
+}
+
+function showPage(page: Page, options: HttpListenerOptions, response: NodeResponse): void {
+  Promise.try(page, options, response).catch((error: unknown) => {
+    options.app.log.error({ err: error }, "page not shown");
+    response.destroy();
+  });
 }
 
 type Page = (options: HttpListenerOptions, response: NodeResponse) => void | Promise<void>;

@@ -15,6 +15,8 @@ import { validate } from "./validate.ts";
 //     can record   a refusal that could not be recorded must not be given
 //     authenticate who is calling; nothing is stored for a caller who is not known
 //     spend nonce  only after the HMAC held: else anybody could use up the nonces of others
+//     (authenticate again, on the HTTP server, when the body took its time: a revocation may have been
+//     answered meanwhile; a change holds this once more, in its transaction)
 //   check body  before anything parses it: what was not signed is not looked at
 //   serve
 //     authorise    before validation: what a request should look like is no stranger's business

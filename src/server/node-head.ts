@@ -1,5 +1,10 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { RequestHead } from "../auth/request-head.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** Of HTTP/1.1, or of HTTP/2 in the same form, with its stream. */
+export type NodeResponse = ServerResponse & { stream?: ServerHttp2Stream };
 
 /** The head of a request as Node gives it: names in lower case, repeated headers joined by ", ". */
 export class NodeHead implements RequestHead {

@@ -1,9 +1,9 @@
 import { maxSkewSeconds } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
+import { admitCredential } from "../rpc/admit-credential.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 import type { NonceVerdict } from "../store/replay/replay-store.ts";
-import { admitCredential } from "./authenticate.ts";
 
 /**
  * Uses the signature up: of any number of calls with the same nonce, one gets past here. The same

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http2";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -37,6 +38,16 @@ export function statusBytes(error: ServiceError, requestId: string): Buffer {
   const details = detailsOf(error, requestId).map(pack);
   const status = create(StatusSchema, { code: error.code, message: error.message, details });
   return Buffer.from(toBinary(StatusSchema, status));
+}
+
+/** A refusal as trailers. */
+export function trailersOf(error: ServiceError, requestId: string): OutgoingHttpHeaders {
+  return {
+    "grpc-status": String(error.code),
+    "grpc-message": encodeURIComponent(error.message),
+    "grpc-status-details-bin": statusBytes(error, requestId).toString("base64"),
+    "x-request-id": requestId,
+  };
 }
 
 function pack({ desc, value }: Detail): Any {

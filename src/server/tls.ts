@@ -24,6 +24,8 @@ export class Certificate implements experimental.CertificateProvider {
   readonly #grpcListeners = new Map<GrpcListener, (tls: Tls) => void>();
   readonly #timer: NodeJS.Timeout;
   #current: Tls;
+  /** The last pair that did not fit, which is told of once. */
+  #bad: Tls | undefined;
 
   /** @throws Error when the files cannot be read or do not fit */
   constructor(
@@ -72,17 +74,24 @@ export class Certificate implements experimental.CertificateProvider {
   }
 
   #refresh(): void {
+    let next: Tls | undefined;
     try {
-      const next = this.#read();
-      if (next.cert.equals(this.#current.cert) && next.key.equals(this.#current.key)) return;
+      next = this.#read();
+      if (isSame(next, this.#current) || isSame(next, this.#bad)) return;
       createSecureContext(next);
       this.#current = next;
+      this.#bad = undefined;
     } catch (error) {
+      this.#bad = next;
       this.#onBadPair(error);
       return;
     }
     for (const listener of this.#listeners) listener(this.#current);
   }
+}
+
+function isSame(a: Tls, b: Tls | undefined): boolean {
+  return b !== undefined && a.cert.equals(b.cert) && a.key.equals(b.key);
 }
 
 /** What a gRPC server is bound with; without a certificate it speaks plain text. */

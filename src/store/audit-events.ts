@@ -5,9 +5,14 @@ import type { Schema } from "./schema.ts";
 export type AuditEventRow = Selectable<Schema["audit_events"]>;
 export type NewAuditEvent = Omit<AuditEventRow, "sequence">;
 
+/** Events that are there already, since the answer to an earlier attempt was lost, are left alone. */
 export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await db.insertInto("audit_events").values(events).execute();
+  await db
+    .insertInto("audit_events")
+    .values(events)
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .execute();
 }
 
 /** What is undefined or empty does not filter. */

@@ -1,4 +1,10 @@
-import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from "kysely";
+import {
+  Kysely,
+  type Transaction as KyselyTransaction,
+  PostgresDialect,
+  type PostgresPool,
+  type PostgresPoolClient,
+} from "kysely";
 import pg from "pg";
 import type { Schema } from "./schema.ts";
 
@@ -15,6 +21,9 @@ const defaults: pg.PoolConfig = {
   connectionTimeoutMillis: 3_000,
   idleTimeoutMillis: 60_000,
   statement_timeout: 10_000,
+  // For when not even the server's own timeout is heard of: a connection may go silent.
+  query_timeout: 12_000,
+  keepAlive: true,
   idle_in_transaction_session_timeout: 15_000,
   application_name: "pdaas",
 };
@@ -39,5 +48,27 @@ export function openDatabase(
   const pool = new pg.Pool({ ...defaults, types, ...config });
   pool.on("error", onError);
   pool.on("connect", (client) => client.on("error", onError));
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: withoutSilent(pool) }) });
+}
+
+/** A connection that owes an answer is not used again: the next query would wait behind it. */
+function withoutSilent(pool: pg.Pool): PostgresPool {
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    connect: async () => {
+      const client = await pool.connect();
+      let isSilent = false;
+      const query = async (text: string, values: unknown[]) => {
+        try {
+          return await client.query(text, values);
+        } catch (error) {
+          isSilent ||= (error as Error).message === "Query read timeout";
+          throw error;
+        }
+      };
+      const release = (destroy?: boolean) => client.release(destroy === true || isSilent);
+      return { query, release } as unknown as PostgresPoolClient;
+    },
+  };
 }

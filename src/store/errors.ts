@@ -8,7 +8,7 @@ const unavailable = new Set([
 ]);
 
 const unavailableMessages =
-  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|not queryable/;
+  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|not queryable|Query read timeout/;
 
 /** Whether an error says that Postgres cannot be reached or cannot answer now. */
 function isUnavailable(error: Error & { code?: string; errors?: Error[] }): boolean {

@@ -17,12 +17,12 @@ export interface IdempotentRequest {
 /**
  * Claims a request identifier. A second request at the same time waits here for the first one's
  * transaction to end.
- * @returns the claim that stands: the given one, or an earlier request's
+ * @returns the claim that stands, and whether it is an earlier request's
  */
 export async function claimRequest(
   tx: Transaction,
   request: IdempotentRequest,
-): Promise<{ request_hash: Buffer; resource_id: string }> {
+): Promise<{ request_hash: Buffer; resource_id: string; repeated: boolean }> {
   const expired = sql<boolean>`idempotent_requests.create_time < now() - make_interval(mins => ${rememberMinutes})`;
   const claimed = await tx
     .insertInto("idempotent_requests")
@@ -39,8 +39,8 @@ export async function claimRequest(
     )
     .returning(["request_hash", "resource_id"])
     .executeTakeFirst();
-  if (claimed !== undefined) return claimed;
-  return tx
+  if (claimed !== undefined) return { ...claimed, repeated: false };
+  const earlier = await tx
     .selectFrom("idempotent_requests")
     .select(["request_hash", "resource_id"])
     .where("organization_id", "=", request.organization_id)
@@ -48,4 +48,5 @@ export async function claimRequest(
     .where("action", "=", request.action)
     .where("request_id", "=", request.request_id)
     .executeTakeFirstOrThrow();
+  return { ...earlier, repeated: true };
 }

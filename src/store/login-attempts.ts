@@ -33,3 +33,11 @@ export async function countLoginAttempt(
 export async function forgetLoginAttempts(db: Queryable, subject: string): Promise<void> {
   await db.deleteFrom("login_attempts").where("subject", "=", subject).execute();
 }
+
+export async function takeBackLoginAttempt(db: Queryable, subjects: string[]): Promise<void> {
+  await db
+    .updateTable("login_attempts")
+    .set({ attempts: sql<number>`greatest(attempts - 1, 0)` })
+    .where("subject", "in", subjects)
+    .execute();
+}

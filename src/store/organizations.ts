@@ -72,6 +72,17 @@ export async function raiseAccessEpoch(tx: Transaction, id: string): Promise<num
   return row.access_epoch;
 }
 
+/** The organization's access epoch, which nobody raises until the transaction ends. */
+export async function holdAccessEpoch(tx: Transaction, id: string): Promise<number> {
+  const row = await tx
+    .selectFrom("organizations")
+    .select("access_epoch")
+    .where("id", "=", id)
+    .forShare()
+    .executeTakeFirstOrThrow();
+  return row.access_epoch;
+}
+
 /** The epochs of the organizations whose epoch was raised in the last `seconds`. */
 export async function recentAccessEpochs(
   db: Queryable,

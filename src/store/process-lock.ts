@@ -32,6 +32,10 @@ export class ProcessLock {
       await client.end();
       return false;
     }
+    if (this.#closed) {
+      await client.end();
+      return true;
+    }
     this.#client = client;
     client.once("end", () => this.#reacquire());
     return true;

@@ -38,6 +38,11 @@ export class Cable {
     await once(server, "close");
   }
 
+  /** Lets all connections go silent, without a word to either end; new ones are well. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   async mend(): Promise<void> {
     this.#server = createServer((near) => {
       const far = connect(this.#target);

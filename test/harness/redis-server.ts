@@ -11,6 +11,9 @@ export interface RedisServer {
   readonly url: string;
   /** Ends it at once; what it remembered is lost. */
   kill(): Promise<void>;
+  /** Lets it hang: connections stay, and nothing is answered. */
+  pause(): void;
+  resume(): void;
   /** Starts it again on the same port, empty. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -26,6 +29,8 @@ export async function startRedisServer(): Promise<RedisServer> {
   return {
     url,
     kill: () => end(child, "SIGKILL"),
+    pause: () => child.kill("SIGSTOP"),
+    resume: () => child.kill("SIGCONT"),
     restart: async () => {
       await end(child, "SIGKILL");
       child = await launch(program, folder, port);

@@ -1,5 +1,7 @@
+import { createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusalOf } from "../harness/clients.ts";
+import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { refusalOf, signedTransport } from "../harness/clients.ts";
 import { type TestKey, TestService } from "../harness/service.ts";
 
 let service: TestService;
@@ -57,6 +59,31 @@ test("the filters choose by principal, action, resource, outcome and time", asyn
   expect(before.length + after.length).toBe(all.length);
   expect(after.length).toBeGreaterThan(0);
 });
+
+test.each(["abc", "1-2", "9".repeat(20)])(
+  "a page token of one's own making is refused: %s",
+  async (cursor) => {
+    const { nextPageToken } = await service.admin.auditEvents.list({ pageSize: 1 }).page();
+    const mark = Buffer.from(nextPageToken ?? "", "base64url")
+      .toString()
+      .split(":")[0];
+    const pageToken = Buffer.from(`${mark}:${cursor}`).toString("base64url");
+    const forged = service.admin.auditEvents.list({ pageToken }).page();
+    expect(await refusalOf(forged)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+  },
+);
+
+test.each([9_000_000_000_000_000n, -400_000_000_000n])(
+  "a time that is none is refused: %s",
+  async (seconds) => {
+    const client = createClient(
+      AuditService,
+      signedTransport("connect-node gRPC, gRPC server", service, await service.issueKey()),
+    );
+    const listed = client.listAuditEvents({ startTime: { seconds, nanos: 0 } });
+    expect(await refusalOf(listed)).toMatchObject({ reason: "FIELD_INVALID" });
+  },
+);
 
 test("pages follow each other, and a page token is good for its own filters only", async () => {
   const first = await service.admin.auditEvents.list({ pageSize: 2 }).page();

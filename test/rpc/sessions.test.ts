@@ -132,6 +132,15 @@ describe("an access token", () => {
   });
 });
 
+test("a login that succeeds is not counted", async () => {
+  for (let login = 0; login < 3; login++) await auth().login(administrator);
+  const counts = () =>
+    service.database.query<{ attempts: number }>("select attempts from login_attempts");
+  const before = await counts();
+  for (let login = 0; login < 5; login++) await auth().login(administrator);
+  expect(await counts()).toEqual(before);
+});
+
 test("logins are throttled, for users that exist and for those that do not", async () => {
   for (const email of [administrator.email, "ghost@myorg.example"]) {
     const refusals: string[] = [];

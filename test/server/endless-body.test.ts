@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectRefusal, grpcRefusal, postHttp, postHttp2, signedHeaders } from "../harness/raw.ts";
 import { type TestKey, TestService } from "../harness/service.ts";
@@ -34,6 +35,16 @@ test("a body that never ends is given up at the caller's deadline", async () => 
   expect(await grpc(service.httpUrl, { "grpc-timeout": "300m" })).toMatchObject(refused);
   expect(await grpc(service.grpcUrl, { "grpc-timeout": "300m" })).toMatchObject(refused);
   expect(performance.now() - began).toBeLessThan(5_000);
+});
+
+test("headers that never end are given up after ten seconds", async () => {
+  const { hostname, port } = new URL(service.httpUrl);
+  const socket = connect(Number(port), hostname);
+  socket.write(`POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\n`);
+  const began = performance.now();
+  await new Promise((resolve) => socket.once("close", resolve).resume());
+  expect(performance.now() - began).toBeGreaterThan(8_000);
+  expect(performance.now() - began).toBeLessThan(20_000);
 });
 
 test("without a deadline it is given up after half a minute", async () => {

@@ -1,7 +1,7 @@
 import { credentials, Client as GrpcClient } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { service as healthService } from "grpc-health-check";
-import { Client } from "pdaas";
+import { Client, signRequest } from "pdaas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusalOf } from "../harness/clients.ts";
 import { postHttp } from "../harness/raw.ts";
@@ -101,10 +101,16 @@ describe("a browser's page", () => {
 });
 
 test("a configured authority is the only one that may be signed for", async () => {
-  const narrow = await service.replica({ PDAAS_AUTHORITIES: "api.example.com" });
+  const narrow = await service.replica({ PDAAS_AUTHORITIES: "API.example.com:443" });
   const key = await service.issueKey();
   const client = new Client({ baseUrl: narrow.httpUrl, ...key });
   expect(await refusalOf(client.organizations.getInfo())).toMatchObject({
     reason: "SIGNATURE_COVERAGE",
   });
+  const url = "https://api.example.com/pdaas.v1.AuthService/WhoAmI";
+  const type = { "content-type": "application/json", host: "api.example.com" };
+  const contentType = type["content-type"];
+  const signature = signRequest({ ...key, method: "POST", url, contentType, body: "{}" });
+  const there = `${narrow.httpUrl}/pdaas.v1.AuthService/WhoAmI`;
+  expect((await postHttp(there, { ...type, ...signature }, "{}")).status).toBe(200);
 });

@@ -61,6 +61,47 @@ test("without Redis signed calls are refused, and work again by themselves", asy
   expect(refusal.retryAfterMs).toBeLessThan(35_000);
 });
 
+test("while Redis hangs, all that wait are refused together", async () => {
+  await call();
+  redis.pause();
+  const began = performance.now();
+  const refusals = await Promise.all(
+    Array.from({ length: 600 }, () => refusalOf(call()).then(({ reason }) => reason)),
+  );
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(new Set(refusals)).toEqual(new Set(["REPLAY_STORE_UNAVAILABLE"]));
+  redis.resume();
+  await expect
+    .poll(
+      () =>
+        call().then(
+          () => "OK",
+          () => "refused",
+        ),
+      { timeout: 5_000 },
+    )
+    .toBe("OK");
+});
+
+test("a change that neither Redis nor a silent connection told of counts within seconds", async () => {
+  await call();
+  cable.freeze();
+  await service.database.query("update api_keys set revoke_time = now()");
+  await service.database.query(
+    "update organizations set access_epoch = access_epoch + 1, access_epoch_time = now()",
+  );
+  const outcome = () =>
+    call().then(
+      () => "OK",
+      ({ reason }) => reason,
+    );
+  await expect.poll(outcome, { timeout: 10_000 }).toBe("SIGNATURE_INVALID");
+  await service.auditRows("reason = 'API_KEY_REVOKED'", [], 1);
+  // Without an end of what is silent, a graceful stop would wait for it.
+  await cable.cut();
+  await cable.mend();
+});
+
 test("without Postgres cached keys work, changes do not, and all comes back by itself", async () => {
   await call();
   await cable.cut();

@@ -1,4 +1,10 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createClient } from "@connectrpc/connect";
+import { credentials, Client as GrpcClient } from "@grpc/grpc-js";
+import { service as healthService } from "grpc-health-check";
 import { signingInterceptor } from "pdaas";
 import pg from "pg";
 import { expect, test } from "vitest";
@@ -55,6 +61,38 @@ test("a shutdown finishes the calls in flight, and takes no new ones", async () 
   const made = "select name from service_accounts where name = 'In flight'";
   expect(await service.database.query(made)).toHaveLength(2);
   await service[Symbol.asyncDispose]();
+});
+
+test("a shutdown ends what does not end by itself, when its time is over", async () => {
+  const service = await TestService.start({ PDAAS_SHUTDOWN_SECONDS: "1" });
+  const { Watch } = healthService as never as { Watch: GrpcMethod };
+  const client = new GrpcClient(service.service.grpcAddress, credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } = Watch;
+  const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {});
+  stream.on("error", () => {});
+  await new Promise((resolve) => stream.once("data", resolve));
+  const began = performance.now();
+  await service.service.close();
+  expect(performance.now() - began).toBeLessThan(4_000);
+  client.close();
+  await service[Symbol.asyncDispose]();
+});
+
+interface GrpcMethod {
+  path: string;
+  requestSerialize: (message: object) => Buffer;
+  responseDeserialize: (bytes: Buffer) => object;
+}
+
+test("a process without Redis keeps its nonces in a folder that it makes", async () => {
+  const dataDir = join(tmpdir(), `pdaas-${randomUUID()}`, "data");
+  const service = await TestService.start({ PDAAS_REDIS_URL: "", PDAAS_DATA_DIR: dataDir });
+  const key = await service.issueKey();
+  await service.signed(key).organizations.getInfo();
+  await service.service.close();
+  expect(readFileSync(join(dataDir, "nonces"), "utf8")).toContain(key.apiKeyId);
+  await service[Symbol.asyncDispose]();
+  rmSync(dirname(dataDir), { recursive: true });
 });
 
 test.each(both)("a deadline is kept, and nothing is done after it: %s", async (name) => {

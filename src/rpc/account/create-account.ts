@@ -26,15 +26,15 @@ export const createAccount: Handler<typeof AccountService.method.createAccount> 
       wanted,
     );
     call.resourceId = resourceId;
+    if (repeated) return findAccount(tx, organizationId, resourceId);
     const created = await insertAccount(tx, {
       organization_id: organizationId,
       id: resourceId,
       name: request.name || resourceId,
       description: request.description,
     });
-    if (created !== undefined) return created;
-    if (!repeated) throw taken(resourceId);
-    return findAccount(tx, organizationId, resourceId);
+    if (created === undefined) throw taken(resourceId);
+    return created;
   });
   if (row === undefined) throw notFound("account", call.resourceId);
   return { account: toAccount(row) };

@@ -20,7 +20,7 @@ import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { toApiKey } from "../resources.ts";
-import { ensureNotDeleted } from "../service-account/lock.ts";
+import { ensureNotDeleted } from "../service-account/lock-service-account.ts";
 
 const maxLiveKeys = 100;
 const secretVersion = 1;

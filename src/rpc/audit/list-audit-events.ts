@@ -13,7 +13,7 @@ import {
   listAuditEvents as listRows,
 } from "../../store/audit-events.ts";
 import type { Handler } from "../handler.ts";
-import { readPage, toPage } from "../paging.ts";
+import { badPageToken, readPage, toPage } from "../paging.ts";
 
 export const listAuditEvents: Handler<typeof AuditService.method.listAuditEvents> = async (
   app,
@@ -22,7 +22,7 @@ export const listAuditEvents: Handler<typeof AuditService.method.listAuditEvents
 ) => {
   const filters = [call.method.action, ...filterParts(request)];
   const page = readPage(request, filters);
-  const before = page.after === "" ? Number.MAX_SAFE_INTEGER : Number(page.after);
+  const before = page.after === "" ? Number.MAX_SAFE_INTEGER : sequenceOf(page.after);
   const rows = await listRows(app.db, call.principal.organizationId, toFilter(request), {
     before,
     limit: page.limit,
@@ -30,6 +30,12 @@ export const listAuditEvents: Handler<typeof AuditService.method.listAuditEvents
   const { rows: kept, nextPageToken } = toPage(rows, page, filters, (row) => String(row.sequence));
   return { auditEvents: kept.map(toAuditEvent), nextPageToken };
 };
+
+/** The position in a page token, which its holder may have made up. */
+function sequenceOf(cursor: string): number {
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
+  throw badPageToken();
+}
 
 function toFilter(request: ListAuditEventsRequest): AuditFilter {
   return {

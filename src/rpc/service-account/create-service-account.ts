@@ -16,8 +16,8 @@ export const createServiceAccount: Handler<
   typeof ServiceAccountService.method.createServiceAccount
 > = async (app, call, request) => {
   const { organizationId } = call.principal;
-  authorizeGrant(call.principal, request.permissions);
   const row = await change(app, call, async (tx) => {
+    authorizeGrant(call.principal, request.permissions);
     const { resourceId, repeated } = await claim(
       tx,
       call,

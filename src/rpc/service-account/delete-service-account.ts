@@ -3,7 +3,7 @@ import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
-import { ensureNotDeleted, lock } from "./lock.ts";
+import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
 export const deleteServiceAccount: Handler<
   typeof ServiceAccountService.method.deleteServiceAccount

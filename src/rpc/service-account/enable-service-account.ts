@@ -1,15 +1,18 @@
 import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
+import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
-import { ensureNotDeleted, lock } from "./lock.ts";
+import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
 export const enableServiceAccount: Handler<
   typeof ServiceAccountService.method.enableServiceAccount
 > = async (app, call, request) => {
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
+    // To give its keys their power back is to hand out what it has.
+    authorizeGrant(call.principal, current.permissions);
     ensureNotDeleted(current);
     if (current.disable_time === null) return current;
     return updateServiceAccount(tx, current, { disable_time: null });

@@ -1,16 +1,19 @@
 import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { Code, ServiceError } from "../../errors.ts";
+import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
-import { lock } from "./lock.ts";
+import { lock } from "./lock-service-account.ts";
 
 export const undeleteServiceAccount: Handler<
   typeof ServiceAccountService.method.undeleteServiceAccount
 > = async (app, call, request) => {
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
+    // To give its keys their power back is to hand out what it has.
+    authorizeGrant(call.principal, current.permissions);
     if (current.delete_time === null) throw notDeleted();
     return updateServiceAccount(tx, current, { delete_time: null });
   });

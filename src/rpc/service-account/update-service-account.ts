@@ -8,15 +8,14 @@ import { updateServiceAccount as updateRow } from "../../store/service-accounts.
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
-import { ensureNotDeleted, lock } from "./lock.ts";
+import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
 export const updateServiceAccount: Handler<
   typeof ServiceAccountService.method.updateServiceAccount
 > = async (app, call, request) => {
   const changes = changesOf(request);
-  // Whoever edits a service account can make it act, so both what it has and what it gets count.
-  if (changes.permissions !== undefined) authorizeGrant(call.principal, changes.permissions);
   const row = await change(app, call, async (tx) => {
+    if (changes.permissions !== undefined) authorizeGrant(call.principal, changes.permissions);
     const current = await lock(tx, call, request);
     ensureNotDeleted(current);
     return updateRow(tx, current, changes);

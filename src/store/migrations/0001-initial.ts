@@ -127,6 +127,7 @@ const statements = [
     user_agent text not null
   )`,
   "create index audit_events_by_organization on audit_events (organization_id, sequence)",
+  "create index audit_events_by_time on audit_events (organization_id, time)",
   "create index audit_events_by_principal on audit_events (organization_id, principal_id, sequence)",
   "create index audit_events_by_resource on audit_events (organization_id, resource_id, sequence)",
 ];

@@ -30,10 +30,16 @@ interface Snapshot {
 export async function openMemoryReplayStore(
   options: MemoryReplayStoreOptions,
 ): Promise<ReplayStore> {
-  const now = options.now ?? (() => Date.now() / 1000);
+  const now = options.now ?? steadyClock();
   const left = await takeSnapshot(options.file);
   const birth = options.firstEver ? 0 : Math.ceil(now());
   return new MemoryReplayStore(options, now, left ?? { birth, buckets: [] });
+}
+
+/** Unix seconds that pass as time does, however the system's clock is set meanwhile. */
+function steadyClock(): () => number {
+  const offset = Date.now() - performance.now();
+  return () => (offset + performance.now()) / 1000;
 }
 
 /** Nonces in this process, for one process without Redis. */

@@ -31,11 +31,27 @@ for i = epochs + 2, #KEYS do
 end
 return answer`;
 
+/**
+ * Run before the first claim on a server process. KEYS: the birth and the server. ARGV: "1" where no
+ * nonce was ever kept. A process that is not the one that the store has known, such as one that was
+ * restarted from a snapshot or a replica that took over, may lack the newest nonces: the store is born
+ * again with it.
+ */
+const meetScript = `
+local process = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if redis.call('GET', KEYS[2]) == process then return 0 end
+local birth = ARGV[1] == '1' and '0' or redis.call('TIME')[1]
+redis.call('SET', KEYS[1], birth)
+redis.call('SET', KEYS[2], process)
+return 1`;
+
 /** Raises KEYS[1] to ARGV[1]; never lowers it. */
 const raiseScript = `
 local current = tonumber(redis.call('GET', KEYS[1]) or '-1')
 if tonumber(ARGV[1]) > current then redis.call('SET', KEYS[1], ARGV[1]) end
 return 1`;
+
+const admitSha = hash("sha1", admitScript);
 
 /** A batch holds up Redis for so long that others would notice, if it were larger. */
 const maxBatch = 512;
@@ -56,8 +72,7 @@ export interface RedisReplayStoreOptions {
  * Nonces in Redis. All claims of one turn of the event loop go in one call of one script.
  *
  * Keys share a hash tag, so that one script may use them all in a cluster: an installation's nonces
- * live on one of its nodes. A replica that takes over without the last writes forgets them unnoticed,
- * since it has the birth: run Redis with min-replicas-to-write where that matters.
+ * live on one of its nodes.
  */
 export class RedisReplayStore implements ReplayStore {
   readonly #redis: Redis | Cluster;
@@ -72,7 +87,7 @@ export class RedisReplayStore implements ReplayStore {
     this.#redis = redis;
     this.#prefix = `{${options.instance}}`;
     this.#log = options.log;
-    redis.defineCommand("pdaasAdmit", { lua: admitScript });
+    redis.defineCommand("pdaasMeet", { lua: meetScript, numberOfKeys: 2 });
     redis.defineCommand("pdaasRaise", { lua: raiseScript, numberOfKeys: 1 });
     redis.on("ready", () => {
       for (const listener of this.#listeners) listener();
@@ -87,7 +102,7 @@ export class RedisReplayStore implements ReplayStore {
   async initialize(options: { firstEver: boolean }): Promise<void> {
     await this.#connected();
     await this.#refuseEviction();
-    if (options.firstEver) await this.#redis.set(`${this.#prefix}birth`, "0", "NX");
+    await this.#meet(options.firstEver ? "1" : "0");
   }
 
   admit(claim: NonceClaim): Promise<NonceVerdict> {
@@ -98,7 +113,9 @@ export class RedisReplayStore implements ReplayStore {
   }
 
   async publishEpoch(organizationId: string, epoch: number): Promise<void> {
-    await this.#call("pdaasRaise", [this.#epochKey(organizationId), epoch]);
+    await this.#call("pdaasRaise", [this.#epochKey(organizationId), epoch]).catch((error) => {
+      throw replayStoreUnavailable(error);
+    });
   }
 
   async check(): Promise<void> {
@@ -121,7 +138,9 @@ export class RedisReplayStore implements ReplayStore {
     try {
       await this.#send(batch);
     } catch (error) {
-      for (const { reject } of batch) reject(replayStoreUnavailable(error));
+      // Those who wait behind would only be refused later.
+      for (const { reject } of [...batch, ...this.#pending]) reject(replayStoreUnavailable(error));
+      this.#pending = [];
     }
     this.#isSending = false;
     if (this.#pending.length > 0) void this.#flush();
@@ -138,7 +157,7 @@ export class RedisReplayStore implements ReplayStore {
     for (const id of organizations.keys()) keys.push(this.#epochKey(id));
     for (const { claim } of batch) keys.push(this.#nonceKey(claim));
     const argv = [organizations.size, this.#timeToLive];
-    const answer = await this.#call("pdaasAdmit", [keys.length, ...keys, ...argv]);
+    const answer = await this.#admit([keys.length, ...keys, ...argv]);
     const birth = Number(answer[0]);
     const firstNonce = 1 + organizations.size;
     for (const [i, { claim, resolve }] of batch.entries()) {
@@ -149,6 +168,24 @@ export class RedisReplayStore implements ReplayStore {
         birth,
       });
     }
+  }
+
+  /**
+   * A server process that does not know the script has never run it: whatever it remembers is from
+   * another one. Redis keeps scripts in no snapshot and sends them to no replica (since 7.0).
+   */
+  async #admit(args: (string | number)[]): Promise<(string | number)[]> {
+    try {
+      return (await this.#redis.evalsha(admitSha, ...(args as [number]))) as (string | number)[];
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      await this.#meet("0");
+      return (await this.#redis.eval(admitScript, ...(args as [number]))) as (string | number)[];
+    }
+  }
+
+  async #meet(firstEver: "0" | "1"): Promise<void> {
+    await this.#call("pdaasMeet", [`${this.#prefix}birth`, `${this.#prefix}server`, firstEver]);
   }
 
   #call(command: string, args: unknown[]): Promise<(string | number)[]> {

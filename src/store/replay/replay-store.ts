@@ -28,7 +28,10 @@ export interface ReplayStore {
    * @throws ServiceError REPLAY_STORE_UNAVAILABLE
    */
   admit(claim: NonceClaim): Promise<NonceVerdict>;
-  /** Tells an organization's access epoch, which only rises. */
+  /**
+   * Tells an organization's access epoch, which only rises.
+   * @throws ServiceError REPLAY_STORE_UNAVAILABLE
+   */
   publishEpoch(organizationId: string, epoch: number): Promise<void>;
   /** @throws Error while nonces cannot be claimed */
   check(): Promise<void>;

@@ -1,0 +1,34 @@
+import { sessionEnded, userPrincipal } from "../auth/sessions.ts";
+import { authorize } from "../iam/authorize.ts";
+import type { Transaction } from "../store/database.ts";
+import { organizationOf } from "../store/organizations.ts";
+import { findSessionUser } from "../store/sessions.ts";
+import { admitCredential } from "./admit-credential.ts";
+import type { App } from "./app.ts";
+import type { Call } from "./call.ts";
+
+/**
+ * Holds that the caller of a change may make it by what the transaction sees, which may be more than
+ * was known when the call was admitted.
+ * @param epoch the organization's access epoch, which the transaction holds
+ * @throws ServiceError as for a call that is made now
+ */
+export async function ensureStillAllowed(
+  app: App,
+  tx: Transaction,
+  call: Call,
+  epoch: number,
+): Promise<void> {
+  const { sessionId, organizationId } = call.principal;
+  if (sessionId !== "") await readUser(tx, call, sessionId);
+  else if (call.signed === undefined || epoch <= call.epoch) return;
+  else admitCredential(call, await app.credentials.readIn(tx, call.signed.accessKey), true);
+  const type = call.method.access.resourceType;
+  authorize(call.principal, call.method, { type, id: call.resourceId, organizationId });
+}
+
+async function readUser(tx: Transaction, call: Call, sessionId: string): Promise<void> {
+  const user = await findSessionUser(tx, sessionId);
+  if (user === undefined) throw sessionEnded();
+  call.authenticated(userPrincipal(user, sessionId, organizationOf(user)));
+}
