@@ -98,14 +98,14 @@ class GrpcLiveness implements Liveness {
 }
 
 /**
- * A message as it was sent, with the zero byte and the length before it. grpc-js has cut them off,
+ * A message as it was sent, with the flags and the length before it. grpc-js has cut them off,
  * and they are still there in front of it; where they should not be, they are put there again.
  */
 function wireBytes(message: Buffer): Buffer {
   const start = message.byteOffset - envelopeBytes;
   if (start >= 0) {
     const sent = Buffer.from(message.buffer, start, message.length + envelopeBytes);
-    if (sent[0] === 0 && sent.readUInt32BE(1) === message.length) return sent;
+    if (sent.readUInt32BE(1) === message.length) return sent;
   }
   const framed = Buffer.alloc(envelopeBytes + message.length);
   framed.writeUInt32BE(message.length, 1);

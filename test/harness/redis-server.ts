@@ -14,18 +14,23 @@ export interface RedisServer {
   /** Lets it hang: connections stay, and nothing is answered. */
   pause(): void;
   resume(): void;
-  /** Starts it again on the same port, empty. */
+  /** Starts it again on the same port: empty, or with its last snapshot. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @throws Error when no Redis can be had, telling what to do */
-export async function startRedisServer(): Promise<RedisServer> {
+/**
+ * @param options.snapshots whether it keeps what it is told to in a snapshot, which a restart reads
+ * @throws Error when no Redis can be had, telling what to do
+ */
+export async function startRedisServer(
+  options: { snapshots?: boolean } = {},
+): Promise<RedisServer> {
   const program = findProgram();
   const folder = await mkdtemp(join(tmpdir(), "pdaas-redis-"));
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
-  let child = await launch(program, folder, port);
+  let child = await launch(program, folder, port, options.snapshots === true);
   return {
     url,
     kill: () => end(child, "SIGKILL"),
@@ -33,7 +38,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     resume: () => child.kill("SIGCONT"),
     restart: async () => {
       await end(child, "SIGKILL");
-      child = await launch(program, folder, port);
+      child = await launch(program, folder, port, options.snapshots === true);
     },
     stop: async () => {
       await end(child, "SIGTERM");
@@ -78,8 +83,14 @@ function installFromSystem(): void {
   }
 }
 
-async function launch(program: string, folder: string, port: number): Promise<ChildProcess> {
-  const settings = { port, bind: "127.0.0.1", save: "", appendonly: "no", dir: folder };
+async function launch(
+  program: string,
+  folder: string,
+  port: number,
+  snapshots: boolean,
+): Promise<ChildProcess> {
+  const save = snapshots ? "3600 1" : "";
+  const settings = { port, bind: "127.0.0.1", save, appendonly: "no", dir: folder };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(program, args, { stdio: "ignore" });
   const redis = new Redis({ port, lazyConnect: true, retryStrategy: () => 20 });

@@ -134,5 +134,14 @@ describe("a service account", () => {
       permissions: ["*"],
     });
     expect(await refusalOf(widened)).toMatchObject({ reason: "PERMISSION_ESCALATION" });
+    const { serviceAccountId } = strong;
+    await service.admin.serviceAccounts.disable({ serviceAccountId });
+    expect(await refusalOf(serviceAccounts.enable({ serviceAccountId }))).toMatchObject({
+      reason: "PERMISSION_ESCALATION",
+    });
+    await service.admin.serviceAccounts.delete({ serviceAccountId });
+    expect(await refusalOf(serviceAccounts.undelete({ serviceAccountId }))).toMatchObject({
+      reason: "PERMISSION_ESCALATION",
+    });
   });
 });

@@ -88,6 +88,15 @@ test("a refusal that quotes half a character, or very much, is answered all the 
   });
 });
 
+test("a list of a million items is refused without a word on each", async () => {
+  const many = envelope(Buffer.from("2200".repeat(1_000_000), "hex"));
+  const began = performance.now();
+  const refusal = await sendGrpc(service.grpcUrl, many);
+  expect(refusal).toMatchObject({ reason: "FIELD_INVALID" });
+  expect(refusal.message).toContain("at most 1000 items");
+  expect(performance.now() - began).toBeLessThan(5_000);
+});
+
 /** The headers of signed gRPC with JSON, whose content type must be covered. */
 function signedJson(url: string, body: Uint8Array): Record<string, string> {
   const contentType = "application/grpc+json";

@@ -1,7 +1,9 @@
+import { Redis } from "ioredis";
 import { Client } from "pdaas";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { Cable } from "../harness/cable.ts";
 import { refusalOf } from "../harness/clients.ts";
+import { connectRefusal, postHttp, signedHeaders } from "../harness/raw.ts";
 import { type RedisServer, startRedisServer } from "../harness/redis-server.ts";
 import { type TestKey, TestService } from "../harness/service.ts";
 
@@ -100,6 +102,27 @@ test("a change that neither Redis nor a silent connection told of counts within 
   // Without an end of what is silent, a graceful stop would wait for it.
   await cable.cut();
   await cable.mend();
+});
+
+test("a Redis that comes back with an old snapshot admits nothing from before", async () => {
+  await using remembering = new AsyncDisposableStack();
+  const snapshots = await startRedisServer({ snapshots: true });
+  remembering.defer(() => snapshots.stop());
+  const other = await TestService.start({ PDAAS_REDIS_URL: snapshots.url });
+  remembering.defer(() => other[Symbol.asyncDispose]());
+  const otherKey = await other.issueKey();
+  await other.signed(otherKey).organizations.getInfo();
+  const control = new Redis(snapshots.url);
+  await control.save();
+  control.disconnect();
+  const url = `${other.httpUrl}/pdaas.v1.AuthService/WhoAmI`;
+  const headers = signedHeaders(otherKey, url, "application/json", "{}");
+  expect((await postHttp(url, headers, "{}")).status).toBe(200);
+  await snapshots.kill();
+  await snapshots.restart();
+  const replayed = async () => connectRefusal(await postHttp(url, headers, "{}")).reason;
+  await expect.poll(replayed, { timeout: 5_000 }).not.toBe("REPLAY_STORE_UNAVAILABLE");
+  expect(await replayed()).toMatch(/NONCE_REPLAYED|REPLAY_STORE_RECOVERING/);
 });
 
 test("without Postgres cached keys work, changes do not, and all comes back by itself", async () => {
