@@ -1,5 +1,6 @@
 import type { RequestHead } from "../auth/request-head.ts";
 import { Code, ServiceError } from "../errors.ts";
+import { bodyBudget, type PendingBody } from "./body-budget.ts";
 import { maxMessageBytes } from "./decode.ts";
 import type { NodeRequest, NodeResponse } from "./node-head.ts";
 import { bodyTooSlow, messageTooLarge } from "./refusals.ts";
@@ -21,7 +22,8 @@ export class ReceivedBody {
 
   /**
    * @param timeLeftMs until the caller's deadline
-   * @throws ServiceError MESSAGE_TOO_LARGE as soon as it is known, DEADLINE_EXCEEDED or CANCELLED
+   * @throws ServiceError MESSAGE_TOO_LARGE as soon as it is known, OVERLOADED, DEADLINE_EXCEEDED or
+   *   CANCELLED
    */
   async read(timeLeftMs: number | undefined): Promise<Buffer> {
     const declared = Number(this.#request.headers["content-length"] ?? 0);
@@ -51,23 +53,31 @@ export class ReceivedBody {
 function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
-  let size = 0;
-  const fail = (error: ServiceError) => {
+  const body: PendingBody = { size: 0 };
+  const fail = (error: unknown) => {
     request.pause();
+    chunks.length = 0;
     reject(error);
   };
   const timer = setTimeout(() => fail(bodyTooSlow()), timeoutMs);
   request.on("data", (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > maxBodyBytes) fail(messageTooLarge());
-    else chunks.push(chunk);
+    try {
+      bodyBudget.grow(body, chunk.length);
+      if (body.size > maxBodyBytes) throw messageTooLarge();
+      chunks.push(chunk);
+    } catch (error) {
+      fail(error);
+    }
   });
   request.once("end", () =>
     resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
   );
   request.once("error", () => fail(brokenOff()));
   request.once("aborted", () => fail(brokenOff()));
-  return promise.finally(() => clearTimeout(timer));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    bodyBudget.release(body);
+  });
 }
 
 /** The message in a body, and how it is encoded (Connect unary, or one gRPC or gRPC-Web envelope). */

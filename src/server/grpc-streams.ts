@@ -9,6 +9,7 @@ import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
 import { methods } from "../contract.ts";
 import type { ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
+import { bodyBudget, type PendingBody } from "./body-budget.ts";
 import { peerAddress } from "./node-head.ts";
 import { bodyTooSlow, brokenProtocol, compressed, unknownMethod } from "./refusals.ts";
 import { trailersOf } from "./status.ts";
@@ -157,35 +158,62 @@ function explainingRespond(
   if (!this.readableEnded) this.close();
 }
 
-/** Streams whose body has not arrived yet, in the order of their arrival. */
+/** Streams whose body has not arrived yet. */
 class PendingBodies {
-  readonly #since = new Map<ServerHttp2Stream, number>();
+  readonly #bodies = new Map<ServerHttp2Stream, PendingBody & { since: number }>();
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #push: Stream["push"];
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
     this.#timer = setInterval(() => this.#sweep(), Math.min(1_000, timeoutMs)).unref();
+    const received = (stream: Stream, bytes: number) => this.#received(stream, bytes);
+    this.#push = function (this: Stream, chunk: Buffer | null) {
+      if (chunk !== null && !received(this, chunk.length)) return true;
+      return Object.getPrototypeOf(this).push.call(this, chunk);
+    };
   }
 
-  expect(stream: ServerHttp2Stream): void {
-    this.#since.set(stream, performance.now());
+  /** From now on what arrives is counted, before grpc-js keeps it. */
+  expect(stream: Stream): void {
+    this.#bodies.set(stream, { since: performance.now(), size: 0 });
+    stream.push = this.#push;
   }
 
   arrived(stream: ServerHttp2Stream): void {
-    this.#since.delete(stream);
+    const body = this.#bodies.get(stream);
+    if (body === undefined) return;
+    this.#bodies.delete(stream);
+    bodyBudget.release(body);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
+  /** @returns whether the stream goes on */
+  #received(stream: Stream, bytes: number): boolean {
+    const body = this.#bodies.get(stream);
+    if (body === undefined) return !stream.headersSent;
+    try {
+      bodyBudget.grow(body, bytes);
+      return true;
+    } catch (error) {
+      this.arrived(stream);
+      setImmediate(() => {
+        if (!stream.destroyed && !stream.headersSent) refuse(stream, error as ServiceError);
+      });
+      return false;
+    }
+  }
+
   #sweep(): void {
     const latest = performance.now() - this.#timeoutMs;
-    for (const [stream, since] of this.#since) {
+    for (const [stream, { since }] of this.#bodies) {
       // Streams that were reset would else be kept for as long as a body may take.
       if (since > latest && !stream.destroyed) continue;
-      this.#since.delete(stream);
+      this.arrived(stream);
       if (!stream.destroyed && !stream.headersSent) refuse(stream, bodyTooSlow());
     }
   }
