@@ -23,8 +23,8 @@ import { BenchProcess } from "./process.ts";
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
-    rounds: { type: "string", default: "15" },
-    seconds: { type: "string", default: "1" },
+    rounds: { type: "string", default: "25" },
+    seconds: { type: "string", default: "0.6" },
   },
 });
 

@@ -1,5 +1,6 @@
 # A person creates a service account and issues it a key; a program calls with that key.
 #
+#   pip install ./sdk/python
 #   PDAAS_EMAIL=admin@myorg.example PDAAS_PASSWORD=… PDAAS_ORGANIZATION=myorg \
 #     python3 examples/quickstart.py
 

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { banner } from "./banner.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { createDemo, type Demo, writeDemoEnv } from "./embedded/demo.ts";
+import { createDemo, type Demo, moveDemoEnv, writeDemoEnv } from "./embedded/demo.ts";
 import { type FirstRun, firstRun } from "./first-run.ts";
 import { type Service, startService } from "./service.ts";
 
@@ -21,6 +21,7 @@ async function main(): Promise<void> {
   stopOnSignals(starting);
   const service = await starting;
   if (demo !== undefined) await writeDemoEnv(config.dataDir, service.httpUrl, demo);
+  else if (config.databaseUrl === undefined) await moveDemoEnv(config.dataDir, service.httpUrl);
   process.stdout.write(banner(config, service));
 }
 

@@ -80,6 +80,8 @@ test("the second start has everything and prints no secrets", async () => {
   service = await ServiceProcess.start(settings);
   expect(service.password).toBeUndefined();
   expect(service.output).not.toContain(password);
+  const demo = readFileSync(join(settings.PDAAS_DATA_DIR, "demo.env"), "utf8");
+  expect(demo).toContain(`PDAAS_API_URL=${service.httpUrl}\n`);
   const client = new Client({ baseUrl: service.httpUrl, ...login(password) });
   expect((await client.organizations.getInfo()).slug).toBe("myorg");
   await client.close();

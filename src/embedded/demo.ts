@@ -1,4 +1,5 @@
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
@@ -45,16 +46,23 @@ export async function createDemo(
   return { accessKey: apiKey?.accessKey ?? "", secretKey: secretKey ?? "" };
 }
 
-/** @returns the file, which a client takes its key from and which only its owner can read */
-export async function writeDemoEnv(dataDir: string, url: string, demo: Demo): Promise<string> {
-  const file = join(dataDir, "demo.env");
+const demoEnv = (dataDir: string) => join(dataDir, "demo.env");
+
+/** Writes what a client takes its key from, for its owner only. */
+export async function writeDemoEnv(dataDir: string, url: string, demo: Demo): Promise<void> {
   const lines = [
     `PDAAS_API_URL=${url}`,
     `PDAAS_ACCESS_KEY=${demo.accessKey}`,
     `PDAAS_SECRET_KEY=${demo.secretKey}`,
   ];
-  await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
-  return file;
+  await writeFile(demoEnv(dataDir), `${lines.join("\n")}\n`, { mode: 0o600 });
+}
+
+/** Puts the service's URL into a file that an earlier start has left, unless it was removed. */
+export async function moveDemoEnv(dataDir: string, url: string): Promise<void> {
+  if (!existsSync(demoEnv(dataDir))) return;
+  const text = await readFile(demoEnv(dataDir), "utf8");
+  await writeFile(demoEnv(dataDir), text.replace(/^PDAAS_API_URL=.*$/m, `PDAAS_API_URL=${url}`));
 }
 
 /** Calls a handler as a principal that did not come over the wire. */
