@@ -60,22 +60,39 @@ export async function startEmbeddedPostgres(
   const socketDir = mkdtempSync(join(tmpdir(), "pdaas-"));
   give(socketDir, user);
   const poolConfig = { host: socketDir, ...database };
-  const server = launch(binaries, dataDir, socketDir, user, options.settings ?? {});
-  try {
-    const owner = await connectWhenReady(server, poolConfig);
-    let stopping = false;
-    return {
-      poolConfig,
-      dataDir,
-      onEnd: (listener) => server.process.once("exit", () => stopping || listener()),
-      stop: () => {
-        stopping = true;
-        return stop(server.process, owner, socketDir);
-      },
-    };
-  } catch (error) {
-    await stop(server.process, undefined, socketDir);
+  const launchServer = () => launch(binaries, dataDir, socketDir, user, options.settings ?? {});
+  const { server, owner } = await startWhenFree(launchServer, poolConfig).catch((error) => {
+    rmSync(socketDir, { recursive: true, force: true });
     throw error;
+  });
+  let stopping = false;
+  return {
+    poolConfig,
+    dataDir,
+    onEnd: (listener) => server.process.once("exit", () => stopping || listener()),
+    stop: () => {
+      stopping = true;
+      return stop(server.process, owner, socketDir);
+    },
+  };
+}
+
+/** When a server was killed, its children end a moment later, and hold the data folder until then. */
+async function startWhenFree(
+  launchServer: () => Child,
+  poolConfig: pg.PoolConfig,
+): Promise<{ server: Child; owner: pg.Client }> {
+  const giveUpAt = Date.now() + startTimeoutMs;
+  for (;;) {
+    const server = launchServer();
+    try {
+      return { server, owner: await connectWhenReady(server, poolConfig) };
+    } catch (error) {
+      await end(server.process);
+      const isHeld = /pre-existing shared memory block/.test(server.output());
+      if (!isHeld || Date.now() > giveUpAt) throw error;
+    }
+    await delay(100);
   }
 }
 
@@ -244,16 +261,15 @@ async function connectWhenReady(server: Child, config: pg.PoolConfig): Promise<p
   }
 }
 
-async function stop(
-  child: ChildProcess,
-  owner: pg.Client | undefined,
-  socketDir: string,
-): Promise<void> {
-  await owner?.end().catch(() => {});
-  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
-    const exited = once(child, "exit");
-    child.kill("SIGINT");
-    await exited;
-  }
+async function stop(child: ChildProcess, owner: pg.Client, socketDir: string): Promise<void> {
+  await owner.end().catch(() => {});
+  await end(child);
   rmSync(socketDir, { recursive: true, force: true });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const exited = once(child, "exit");
+  child.kill("SIGINT");
+  await exited;
 }

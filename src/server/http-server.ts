@@ -14,6 +14,8 @@ const timeouts = {
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 2_000,
 };
+/** A connection on which nothing happens for so long is closed. */
+const sessionIdleMs = 10 * 60_000;
 const http2Options = { settings: { maxConcurrentStreams: 1_000 } };
 
 /** A server of HTTP/1.1 and HTTP/2 on one port. */
@@ -41,6 +43,7 @@ export class HttpServer {
     };
     const onSession = (session: ServerHttp2Session) => {
       this.#http2Sessions.add(session);
+      session.setTimeout(sessionIdleMs, () => session.close());
       session.once("close", () => this.#http2Sessions.delete(session));
     };
     if (tls === undefined) {

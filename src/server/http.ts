@@ -32,6 +32,7 @@ export function createHttpListener(options: HttpListenerOptions): Listener {
     else if (!handlers.has(path)) refuse(request, response, unknownMethod(path), 404);
     else if (request.method !== "POST") refuse(request, response, onlyPost(), 405);
     else if (!handlers.accepts(path, request)) refuse(request, response, unknownType(), 415);
+    else if (!protocolHolds(request)) refuse(request, response, brokenHeaders(), 400);
     else void handlers.handle(path, request, response);
   };
 }
@@ -88,6 +89,28 @@ function refuse(
   }
   response.setHeader("x-request-id", requestId);
   sendJson(response, httpStatus, connectErrorJson(error, requestId));
+}
+
+/** The headers of the protocols (Connect, gRPC) that connect would refuse in words of its own. */
+const protocolHeaders: Record<string, RegExp> = {
+  "connect-protocol-version": /^1$/,
+  "connect-timeout-ms": /^\d{1,10}$/,
+  "grpc-timeout": /^\d{1,8}[HMSmun]$/,
+};
+
+function protocolHolds({ headers }: NodeRequest): boolean {
+  return Object.entries(protocolHeaders).every(([name, form]) => {
+    const value = headers[name];
+    return value === undefined || form.test(`${value}`);
+  });
+}
+
+function brokenHeaders(): ServiceError {
+  return new ServiceError(
+    Code.invalidArgument,
+    "MESSAGE_MALFORMED",
+    "The request breaks its protocol. Send connect-protocol-version 1, connect-timeout-ms as digits, or grpc-timeout as digits and a unit.",
+  );
 }
 
 function onlyPost(): ServiceError {

@@ -224,6 +224,19 @@ describe("the HTTP server", () => {
     expect(connectRefusal(answer).reason).toBe("ENCODING_UNSUPPORTED");
   });
 
+  test.each([
+    ["connect-timeout-ms", "soon"],
+    ["connect-protocol-version", "2"],
+    ["grpc-timeout", "1x"],
+  ])("refuses %s: %s", async (name, value) => {
+    const url = service.httpUrl + create;
+    const headers = { ...signedHeaders(key, url, json, "{}"), [name]: value };
+    expect(connectRefusal(await postHttp(url, headers, "{}"))).toEqual({
+      code: "invalid_argument",
+      reason: "MESSAGE_MALFORMED",
+    });
+  });
+
   test("refuses an unknown path", async () => {
     const answer = await postHttp(
       `${service.httpUrl}/pdaas.v1.No/Thing`,
