@@ -13,16 +13,24 @@ const always = ["@method", "@authority", "@path"];
 const encodings = ["grpc-encoding", "content-encoding", "connect-content-encoding"];
 
 /**
+ * Holds that what a signature covers is there, and that it covers what every signature must. The usual
+ * lists of components do, so only others are looked at.
+ * @throws ServiceError SIGNATURE_COVERAGE
+ */
+export function ensureListed(head: RequestHead, components: readonly string[]): void {
+  for (const name of components) ensurePresent(head, name);
+  for (const name of always) ensureIn(components, name);
+}
+
+/**
  * Holds that a signature covers all that gives its request a meaning.
  * @throws ServiceError SIGNATURE_COVERAGE
  */
-export function ensureCovered(
+export function ensureMeaningCovered(
   head: RequestHead,
   components: readonly string[],
   authorities: ReadonlySet<string> | undefined,
 ): void {
-  for (const name of components) ensurePresent(head, name);
-  for (const name of always) ensureIn(components, name);
   if (head.method === "GET") ensureIn(components, "@query");
   else ensureBodyCovered(head, components);
   for (const name of encodings) {

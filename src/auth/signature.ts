@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { Code, type Reason, ServiceError } from "../errors.ts";
 import type { HmacKey } from "./hmac.ts";
 import { componentValue, type RequestHead } from "./request-head.ts";
-import { ensureCovered } from "./signature-coverage.ts";
+import { ensureListed, ensureMeaningCovered } from "./signature-coverage.ts";
 import { readUsualHeaders } from "./signature-fast-path.ts";
 import { FieldSyntaxError, type Member, parseDictionary } from "./structured-fields.ts";
 
@@ -61,11 +61,14 @@ export function readSignature(
   authorities: ReadonlySet<string> | undefined,
 ): SignedHead {
   if (head.header("authorization") !== undefined) throw ambiguous();
-  const { components, text, parameters, signature, digest } = readUsual(head) ?? readAny(head);
+  const usual = readUsual(head);
+  const isUsual = usual !== undefined;
+  const { components, text, parameters, signature, digest } = usual ?? readAny(head);
   ensureLifetime(parameters);
   const isDigestSigned = components.includes("content-digest");
   const bodyDigest = isDigestSigned ? (digest ?? digestOf(head)) : undefined;
-  ensureCovered(head, components, authorities);
+  if (!isUsual) ensureListed(head, components);
+  ensureMeaningCovered(head, components, authorities);
   ensureTimely(parameters, now);
   return {
     accessKey: parameters.accessKey,

@@ -26,11 +26,13 @@ interface ServerInternals {
 type Headers = IncomingHttpHeaders & { ":path"?: string; ":authority"?: string };
 
 /** What is kept of a stream while it is served. */
-export interface WatchedStream {
+export interface WatchedStream extends PendingBody {
   /** As they came, `content-type` and `grpc-encoding` among them. */
   headers: Headers;
   /** IP address of the peer. */
   address: string;
+  /** When it began, in milliseconds of the high-resolution clock. */
+  since: number;
 }
 
 const watched = Symbol("watched");
@@ -54,7 +56,8 @@ export class StreamWatch {
     internals._streamHandler = function (interceptors, stream: Stream, headers) {
       const refusal = refusalOf(headers, internals.handlers);
       if (refusal !== undefined) return refuse(stream, refusal);
-      stream[watched] = { headers, address: addressOf(stream, sessions) };
+      const address = addressOf(stream, sessions);
+      stream[watched] = { headers, address, since: performance.now(), size: 0 };
       stream.respond = explainingRespond;
       if (methods.has(headers[":path"] as string)) bodies.expect(stream);
       inner.call(this, interceptors, stream, headersForGrpcJs(headers));
@@ -64,9 +67,9 @@ export class StreamWatch {
   /** What is known of a call whose message has arrived. */
   arrived(call: ServerUnaryCall<unknown, unknown>): WatchedStream {
     const { stream } = (call as unknown as { call: { stream: Stream } }).call;
-    this.#bodies.arrived(stream);
     const known = stream[watched];
     if (known === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
+    this.#bodies.arrived(stream, known);
     // Node keeps closed streams until the next full garbage collection, and all that hangs on them.
     stream[watched] = undefined;
     return known;
@@ -160,7 +163,7 @@ function explainingRespond(
 
 /** Streams whose body has not arrived yet. */
 class PendingBodies {
-  readonly #bodies = new Map<ServerHttp2Stream, PendingBody & { since: number }>();
+  readonly #streams = new Set<Stream>();
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #push: Stream["push"];
@@ -177,15 +180,12 @@ class PendingBodies {
 
   /** From now on what arrives is counted, before grpc-js keeps it. */
   expect(stream: Stream): void {
-    this.#bodies.set(stream, { since: performance.now(), size: 0 });
+    this.#streams.add(stream);
     stream.push = this.#push;
   }
 
-  arrived(stream: ServerHttp2Stream): void {
-    const body = this.#bodies.get(stream);
-    if (body === undefined) return;
-    this.#bodies.delete(stream);
-    bodyBudget.release(body);
+  arrived(stream: Stream, body: PendingBody): void {
+    if (this.#streams.delete(stream)) bodyBudget.release(body);
   }
 
   stop(): void {
@@ -194,13 +194,13 @@ class PendingBodies {
 
   /** @returns whether the stream goes on */
   #received(stream: Stream, bytes: number): boolean {
-    const body = this.#bodies.get(stream);
-    if (body === undefined) return !stream.headersSent;
+    const body = stream[watched];
+    if (body === undefined || !this.#streams.has(stream)) return !stream.headersSent;
     try {
       bodyBudget.grow(body, bytes);
       return true;
     } catch (error) {
-      this.arrived(stream);
+      this.arrived(stream, body);
       setImmediate(() => {
         if (!stream.destroyed && !stream.headersSent) refuse(stream, error as ServiceError);
       });
@@ -210,10 +210,11 @@ class PendingBodies {
 
   #sweep(): void {
     const latest = performance.now() - this.#timeoutMs;
-    for (const [stream, { since }] of this.#bodies) {
+    for (const stream of this.#streams) {
+      const body = stream[watched] as WatchedStream;
       // Streams that were reset would else be kept for as long as a body may take.
-      if (since > latest && !stream.destroyed) continue;
-      this.arrived(stream);
+      if (body.since > latest && !stream.destroyed) continue;
+      this.arrived(stream, body);
       if (!stream.destroyed && !stream.headersSent) refuse(stream, bodyTooSlow());
     }
   }
