@@ -204,11 +204,12 @@ async function startServers(config: Config, app: App, started: AsyncDisposableSt
   const http = new HttpServer(listener, certificate?.current);
   certificate?.onChange((tls) => http.setTls(tls));
 
-  const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));
-  const httpPort = await listenHttp(http, config, grpc);
+  // Both at once, so that a shutdown takes no longer than it may; one that does not listen yet is fine.
   started.defer(async () => {
     await Promise.all([stopGrpc(grpc, config.shutdownMs), http.close(config.shutdownMs)]);
   });
+  const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));
+  const httpPort = await http.listen(config.http.host, config.http.port);
   await readiness.start();
   started.defer(() => readiness.close());
   const scheme = config.tls === undefined ? "http" : "https";
@@ -225,21 +226,10 @@ function openCertificate({ tls }: Config, log: Logger): Certificate | undefined 
   );
 }
 
-/** Of the two servers, both listen or none. */
-async function listenHttp(http: HttpServer, { http: at }: Config, grpc: GrpcServer) {
-  try {
-    return await http.listen(at.host, at.port);
-  } catch (error) {
-    await stopGrpc(grpc, 0);
-    throw error;
-  }
-}
-
 /** Lets calls in flight finish for a while, then ends what is left. */
 async function stopGrpc({ server, watch }: GrpcServer, graceMs: number): Promise<void> {
   const stopped = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   await watch.close(graceMs);
-  server.forceShutdown();
   await stopped;
 }
 

@@ -26,15 +26,16 @@ export async function throttleLogin(
 ): Promise<{ forgive(): Promise<void> }> {
   const user = `${login.organizationSlug}\0${login.email.toLowerCase()}`;
   const pair = subject("pair", `${user}\0${address}`);
-  const others = [subject("address", address), subject("user", user)];
-  await count(db, others[0] as string, limits.address);
+  const fromAddress = subject("address", address);
+  const asUser = subject("user", user);
+  await count(db, fromAddress, limits.address);
   await count(db, pair, limits.pair);
-  await count(db, others[1] as string, limits.user);
+  await count(db, asUser, limits.user);
   return {
     forgive: async () => {
       await forgetLoginAttempts(db, pair);
       // Only this one: else whoever has one password could guess at others without end.
-      await takeBackLoginAttempt(db, others);
+      await takeBackLoginAttempt(db, [fromAddress, asUser]);
     },
   };
 }

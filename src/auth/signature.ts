@@ -62,12 +62,11 @@ export function readSignature(
 ): SignedHead {
   if (head.header("authorization") !== undefined) throw ambiguous();
   const usual = readUsual(head);
-  const isUsual = usual !== undefined;
   const { components, text, parameters, signature, digest } = usual ?? readAny(head);
   ensureLifetime(parameters);
   const isDigestSigned = components.includes("content-digest");
   const bodyDigest = isDigestSigned ? (digest ?? digestOf(head)) : undefined;
-  if (!isUsual) ensureListed(head, components);
+  if (usual === undefined) ensureListed(head, components);
   ensureMeaningCovered(head, components, authorities);
   ensureTimely(parameters, now);
   return {

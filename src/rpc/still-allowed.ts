@@ -1,10 +1,10 @@
 import { sessionEnded, userPrincipal } from "../auth/sessions.ts";
-import { authorize } from "../iam/authorize.ts";
 import type { Transaction } from "../store/database.ts";
 import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
 import { admitCredential } from "./admit-credential.ts";
 import type { App } from "./app.ts";
+import { authorizeCall } from "./authorize-call.ts";
 import type { Call } from "./call.ts";
 
 /**
@@ -19,12 +19,11 @@ export async function ensureStillAllowed(
   call: Call,
   epoch: number,
 ): Promise<void> {
-  const { sessionId, organizationId } = call.principal;
+  const { sessionId } = call.principal;
   if (sessionId !== "") await readUser(tx, call, sessionId);
   else if (call.signed === undefined || epoch <= call.epoch) return;
   else admitCredential(call, await app.credentials.readIn(tx, call.signed.accessKey), true);
-  const type = call.method.access.resourceType;
-  authorize(call.principal, call.method, { type, id: call.resourceId, organizationId });
+  authorizeCall(call);
 }
 
 async function readUser(tx: Transaction, call: Call, sessionId: string): Promise<void> {

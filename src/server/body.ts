@@ -55,12 +55,13 @@ function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const body: PendingBody = { size: 0 };
   const fail = (error: unknown) => {
+    // What still comes is not counted: the body's share of the budget has been given back.
+    request.off("data", onData);
     request.pause();
     chunks.length = 0;
     reject(error);
   };
-  const timer = setTimeout(() => fail(bodyTooSlow()), timeoutMs);
-  request.on("data", (chunk: Buffer) => {
+  const onData = (chunk: Buffer) => {
     try {
       bodyBudget.grow(body, chunk.length);
       if (body.size > maxBodyBytes) throw messageTooLarge();
@@ -68,7 +69,9 @@ function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
     } catch (error) {
       fail(error);
     }
-  });
+  };
+  const timer = setTimeout(() => fail(bodyTooSlow()), timeoutMs);
+  request.on("data", onData);
   request.once("end", () =>
     resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
   );

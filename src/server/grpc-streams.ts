@@ -1,10 +1,12 @@
 import type {
+  Http2Server,
   Http2Session,
   IncomingHttpHeaders,
   OutgoingHttpHeaders,
   ServerHttp2Stream,
   ServerStreamResponseOptions,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
 import { methods } from "../contract.ts";
 import type { ServiceError } from "../errors.ts";
@@ -21,6 +23,7 @@ import { trailersOf } from "./status.ts";
 interface ServerInternals {
   handlers: ReadonlyMap<string, unknown>;
   _streamHandler(interceptors: unknown[], stream: ServerHttp2Stream, headers: Headers): void;
+  _setupHandlers(server: Http2Server, interceptors: unknown[]): void;
 }
 
 type Headers = IncomingHttpHeaders & { ":path"?: string; ":authority"?: string };
@@ -41,7 +44,7 @@ type Stream = ServerHttp2Stream & { [watched]?: WatchedStream | undefined };
 /** Refuses and watches the streams of a server before grpc-js sees them. */
 export class StreamWatch {
   readonly #bodies: PendingBodies;
-  readonly #sessions = new Set<Http2Session>();
+  readonly #connections = new Connections();
 
   /**
    * Watches a server that is not bound yet: unknown methods and encodings are refused in our own
@@ -52,11 +55,16 @@ export class StreamWatch {
     const inner = internals._streamHandler;
     const bodies = new PendingBodies(bodyTimeoutMs);
     this.#bodies = bodies;
-    const sessions = this.#sessions;
+    const connections = this.#connections;
+    const setUp = internals._setupHandlers;
+    internals._setupHandlers = function (http2Server, interceptors) {
+      connections.watch(http2Server);
+      setUp.call(this, http2Server, interceptors);
+    };
     internals._streamHandler = function (interceptors, stream: Stream, headers) {
       const refusal = refusalOf(headers, internals.handlers);
       if (refusal !== undefined) return refuse(stream, refusal);
-      const address = addressOf(stream, sessions);
+      const address = addressOf(stream);
       stream[watched] = { headers, address, since: performance.now(), size: 0 };
       stream.respond = explainingRespond;
       if (methods.has(headers[":path"] as string)) bodies.expect(stream);
@@ -81,15 +89,38 @@ export class StreamWatch {
    */
   async close(graceMs: number): Promise<void> {
     this.#bodies.stop();
-    const ended = [...this.#sessions].map((session) => {
-      if (session.destroyed) return undefined;
-      session.close();
-      return new Promise((resolve) => session.once("close", resolve));
+    await this.#connections.close(graceMs);
+  }
+}
+
+/** Every connection of a server, also those that nothing was ever called on. */
+class Connections {
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<Http2Session>();
+  readonly #ended = Promise.withResolvers<void>();
+  #isClosing = false;
+
+  watch(server: Http2Server): void {
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        if (this.#isClosing && this.#sockets.size === 0) this.#ended.resolve();
+      });
     });
+    server.on("session", (session) => {
+      this.#sessions.add(session);
+      session.once("close", () => this.#sessions.delete(session));
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const session of this.#sessions) session.close();
     const timer = setTimeout(() => {
-      for (const session of this.#sessions) session.destroy();
+      for (const socket of this.#sockets) socket.destroy();
     }, graceMs);
-    await Promise.all(ended);
+    if (this.#sockets.size > 0) await this.#ended.promise;
     clearTimeout(timer);
   }
 }
@@ -101,23 +132,29 @@ function headersForGrpcJs(headers: Headers): Headers {
     "content-type": headers["content-type"] as string,
   };
   const timeout = headers["grpc-timeout"];
-  // A timer of Node's ends at 2^31 ms, and rings at once beyond that. A day is as good as for ever.
-  if (timeout !== undefined)
-    own["grpc-timeout"] = /^\d{2,8}H$/.test(`${timeout}`) ? "23H" : timeout;
+  if (timeout !== undefined) own["grpc-timeout"] = boundedTimeout(`${timeout}`);
   return own;
+}
+
+const longUnits: Record<string, number> = { H: 3_600, M: 60, S: 1 };
+const maxTimeoutHours = 500;
+
+/** A timer of Node's ends at 2^31 ms, 596 hours, and grpc-js counts no further either. */
+function boundedTimeout(timeout: string): string {
+  const [, digits, unit = ""] = /^(\d{3,8})([HMS])$/.exec(timeout) ?? [];
+  const seconds = Number(digits) * (longUnits[unit] ?? 0);
+  return seconds > maxTimeoutHours * 3_600 ? `${maxTimeoutHours}H` : timeout;
 }
 
 const addresses = new WeakMap<object, string>();
 
-/** Asked once for a connection, which is then known: it takes a system call. */
-function addressOf({ session }: ServerHttp2Stream, sessions: Set<Http2Session>): string {
+/** Asked once for a connection: it takes a system call. */
+function addressOf({ session }: ServerHttp2Stream): string {
   if (session === undefined) return "";
   let address = addresses.get(session);
   if (address === undefined) {
     address = peerAddress(session.socket.remoteAddress);
     addresses.set(session, address);
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
   }
   return address;
 }

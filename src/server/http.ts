@@ -92,14 +92,14 @@ function refuse(
 }
 
 /** The headers of the protocols (Connect, gRPC) that connect would refuse in words of its own. */
-const protocolHeaders: Record<string, RegExp> = {
-  "connect-protocol-version": /^1$/,
-  "connect-timeout-ms": /^\d{1,10}$/,
-  "grpc-timeout": /^\d{1,8}[HMSmun]$/,
-};
+const protocolHeaders: [string, RegExp][] = [
+  ["connect-protocol-version", /^1$/],
+  ["connect-timeout-ms", /^\d{1,10}$/],
+  ["grpc-timeout", /^\d{1,8}[HMSmun]$/],
+];
 
 function protocolHolds({ headers }: NodeRequest): boolean {
-  return Object.entries(protocolHeaders).every(([name, form]) => {
+  return protocolHeaders.every(([name, form]) => {
     const value = headers[name];
     return value === undefined || form.test(`${value}`);
   });

@@ -1,8 +1,8 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { digestHolds } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
-import { authorize } from "../iam/authorize.ts";
 import type { App } from "../rpc/app.ts";
+import { authorizeCall } from "../rpc/authorize-call.ts";
 import type { Call } from "../rpc/call.ts";
 import type { Route } from "../rpc/routes.ts";
 import { authenticate } from "./authenticate.ts";
@@ -48,11 +48,7 @@ export function serve(
   request: MessageShape<DescMessage>,
 ): Promise<MessageInitShape<DescMessage>> {
   call.resourceId = resourceIdOf(call, request);
-  if (call.caller !== undefined) {
-    const type = call.method.access.resourceType;
-    const { organizationId } = call.principal;
-    authorize(call.principal, call.method, { type, id: call.resourceId, organizationId });
-  }
+  if (call.caller !== undefined) authorizeCall(call);
   validate(call.method.desc.input, request);
   return route.handler(app, call, request);
 }

@@ -63,6 +63,13 @@ export function withHeaders(headers: Record<string, string>): Interceptor {
   };
 }
 
+/** A method of a service that grpc-js describes by itself, such as health or reflection. */
+export interface GrpcMethod {
+  path: string;
+  requestSerialize: (message: object) => Buffer;
+  responseDeserialize: (bytes: Buffer) => object;
+}
+
 /** What a refused call was answered. */
 export interface Refusal {
   /** Such as `permission_denied`. */

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { installPackage } from "./system-packages.ts";
 
 /** A Redis of our own, which nobody else uses and which keeps nothing on disk. */
 export interface RedisServer {
@@ -50,7 +51,7 @@ export async function startRedisServer(
 function findProgram(): string {
   const program = installed();
   if (program !== undefined) return program;
-  installFromSystem();
+  installPackage("Redis", { "apt-get": "redis-server", dnf: "valkey", apk: "redis" });
   const now = installed();
   if (now !== undefined) return now;
   throw new Error(
@@ -62,25 +63,6 @@ function installed(): string | undefined {
   return ["redis-server", "valkey-server"].find(
     (program) => spawnSync(program, ["--version"]).status === 0,
   );
-}
-
-/** From the system's packages, where this user may install them. */
-function installFromSystem(): void {
-  if (process.getuid?.() !== 0) return;
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const managers = [
-    ["apt-get", ["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]],
-    ["dnf", undefined, ["install", "--assumeyes", "valkey"]],
-    ["apk", undefined, ["add", "redis"]],
-  ] as const;
-  for (const [manager, update, install] of managers) {
-    if (spawnSync(manager, ["--version"]).status !== 0) continue;
-    process.stderr.write(`Installing Redis with ${manager}, which the tests need\n`);
-    if (update !== undefined) spawnSync(manager, update, { env: environment });
-    // Its own service is not wanted: the tests start theirs on a free port.
-    spawnSync(manager, install, { env: { ...environment, RUNLEVEL: "1" } });
-    return;
-  }
 }
 
 async function launch(

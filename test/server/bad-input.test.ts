@@ -104,6 +104,20 @@ function signedJson(url: string, body: Uint8Array): Record<string, string> {
   return { "content-type": contentType, te: "trailers", ...signature };
 }
 
+test.each(["599H", "99999999M", "99999999S", "20H", "5S"])(
+  "protobuf on the gRPC server with the deadline %s has that time",
+  async (timeout) => {
+    const url = `${service.grpcUrl}/pdaas.v1.AuthService/WhoAmI`;
+    const body = envelope(Buffer.alloc(0));
+    const headers = {
+      te: "trailers",
+      "grpc-timeout": timeout,
+      ...signedHeaders(key, url, grpc, body),
+    };
+    expect((await postHttp2(url, headers, body)).trailers["grpc-status"]).toBe("0");
+  },
+);
+
 describe.each(["gRPC server", "HTTP server"])("protobuf on the %s", (name) => {
   const origin = () => (name === "gRPC server" ? service.grpcUrl : service.httpUrl);
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { holdOrganization, waiting } from "../harness/locks.ts";
 import { connectRefusal, postHttp, type RawAnswer, signedHeaders } from "../harness/raw.ts";
 import { administrator, type TestKey, TestService } from "../harness/service.ts";
 
@@ -92,20 +92,14 @@ test("a change that waits behind a revocation is refused", async () => {
   const key = await service.issueKey();
   const client = service.signed(key);
   await client.organizations.getInfo();
-  const holder = new pg.Client(service.database.poolConfig);
-  await holder.connect();
-  await holder.query("begin");
-  await holder.query("select 1 from organizations for update");
+  const holder = await holdOrganization(service);
   const change = client.serviceAccounts
     .create({ accountId: "acc-123", name: "Too late" })
     .catch((error) => error.reason);
-  const text =
-    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-  await expect.poll(() => service.database.query(text)).toHaveLength(1);
+  await waiting(service, 1);
   await holder.query("update api_keys set revoke_time = now() where id = $1", [key.apiKeyId]);
   await holder.query("update organizations set access_epoch = access_epoch + 1");
-  await holder.query("commit");
-  await holder.end();
+  await holder.release();
   expect(await change).toBe("SIGNATURE_INVALID");
   const made = "select id from service_accounts where name = 'Too late'";
   expect(await service.database.query(made)).toEqual([]);

@@ -3,7 +3,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { service as healthService } from "grpc-health-check";
 import { Client, signRequest } from "pdaas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusalOf } from "../harness/clients.ts";
+import { type GrpcMethod, refusalOf } from "../harness/clients.ts";
 import { postHttp } from "../harness/raw.ts";
 import { TestService } from "../harness/service.ts";
 
@@ -56,12 +56,6 @@ test("reflection lists every service of the contract", async () => {
   const names = answer.listServicesResponse.service.map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining(["pdaas.v1.AuthService", "pdaas.v1.AuditService"]));
 });
-
-interface GrpcMethod {
-  path: string;
-  requestSerialize: (message: object) => Buffer;
-  responseDeserialize: (bytes: Buffer) => object;
-}
 
 function unary({ path, requestSerialize, responseDeserialize }: GrpcMethod, request: object) {
   const client = new GrpcClient(service.service.grpcAddress, credentials.createInsecure());

@@ -1,42 +1,24 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { credentials, Client as GrpcClient } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import { signingInterceptor } from "pdaas";
-import pg from "pg";
 import { expect, test } from "vitest";
 import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
-import { signedTransport, transport } from "../harness/clients.ts";
+import { type GrpcMethod, signedTransport, transport } from "../harness/clients.ts";
+import { holdOrganization, waiting } from "../harness/locks.ts";
 import { TestService } from "../harness/service.ts";
 
 const both = ["connect-node gRPC, gRPC server", "connect-node Connect JSON"];
 
-/** Holds the row of the organization, so that changes of access wait. */
-async function holdOrganization(service: TestService): Promise<() => Promise<void>> {
-  const client = new pg.Client(service.database.poolConfig);
-  await client.connect();
-  await client.query("begin");
-  await client.query("select 1 from organizations for update");
-  return async () => {
-    await client.query("commit");
-    await client.end();
-  };
-}
-
-/** Until so many sessions wait for a lock. */
-async function waiting(service: TestService, count: number): Promise<void> {
-  const text =
-    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-  await expect.poll(() => service.database.query(text)).toHaveLength(count);
-}
-
 test("a shutdown finishes the calls in flight, and takes no new ones", async () => {
   const service = await TestService.start();
   const key = await service.issueKey();
-  const release = await holdOrganization(service);
+  const holder = await holdOrganization(service);
   const calls = both.map((name) =>
     createClient(ServiceAccountService, signedTransport(name, service, key)).createServiceAccount({
       accountId: "acc-123",
@@ -53,7 +35,7 @@ test("a shutdown finishes the calls in flight, and takes no new ones", async () 
       ),
     )
     .toBe("down");
-  await release();
+  await holder.release();
   for (const { serviceAccount } of await Promise.all(calls)) {
     expect(serviceAccount?.name).toBe("In flight");
   }
@@ -78,11 +60,18 @@ test("a shutdown ends what does not end by itself, when its time is over", async
   await service[Symbol.asyncDispose]();
 });
 
-interface GrpcMethod {
-  path: string;
-  requestSerialize: (message: object) => Buffer;
-  responseDeserialize: (bytes: Buffer) => object;
-}
+test("a shutdown does not wait for a connection on which nothing comes", async () => {
+  const service = await TestService.start({ PDAAS_SHUTDOWN_SECONDS: "1" });
+  const { hostname, port } = new URL(service.grpcUrl);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => {});
+  await new Promise((resolve) => socket.once("connect", resolve));
+  const began = performance.now();
+  await service.service.close();
+  expect(performance.now() - began).toBeLessThan(4_000);
+  socket.destroy();
+  await service[Symbol.asyncDispose]();
+});
 
 test("a process without Redis keeps its nonces in a folder that it makes", async () => {
   const dataDir = join(tmpdir(), `pdaas-${randomUUID()}`, "data");
@@ -98,7 +87,7 @@ test("a process without Redis keeps its nonces in a folder that it makes", async
 test.each(both)("a deadline is kept, and nothing is done after it: %s", async (name) => {
   await using service = await TestService.start();
   const key = await service.issueKey();
-  const release = await holdOrganization(service);
+  const holder = await holdOrganization(service);
   const made = transport(name, service, [signingInterceptor(key)]);
   const call = createClient(ServiceAccountService, made).createServiceAccount(
     { accountId: "acc-123", name: "Late" },
@@ -108,7 +97,7 @@ test.each(both)("a deadline is kept, and nothing is done after it: %s", async (n
   // The client's own clock may ring first, without a reason; the code is the same.
   await expect(call).rejects.toMatchObject({ code: 4 });
   expect(performance.now() - began).toBeLessThan(3_000);
-  await release();
+  await holder.release();
   await service.auditRows("reason in ('DEADLINE_EXCEEDED', 'CANCELLED')", [], 1);
   const late = "select id from service_accounts where name = 'Late'";
   expect(await service.database.query(late)).toEqual([]);
@@ -117,7 +106,7 @@ test.each(both)("a deadline is kept, and nothing is done after it: %s", async (n
 test.each(both)("a cancelled call changes nothing: %s", async (name) => {
   await using service = await TestService.start();
   const key = await service.issueKey();
-  const release = await holdOrganization(service);
+  const holder = await holdOrganization(service);
   const controller = new AbortController();
   const call = createClient(ServiceAccountService, signedTransport(name, service, key))
     .createServiceAccount({ accountId: "acc-123", name: "Never" }, { signal: controller.signal })
@@ -127,7 +116,7 @@ test.each(both)("a cancelled call changes nothing: %s", async (name) => {
   expect(await call).toBe(1);
   // The cancellation is on its way to the server; what waits for the row must not outrun it.
   await new Promise((resolve) => setTimeout(resolve, 200));
-  await release();
+  await holder.release();
   await service.auditRows("reason = 'CANCELLED'", [], 1);
   const never = "select id from service_accounts where name = 'Never'";
   expect(await service.database.query(never)).toEqual([]);

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ._answer import JsonObject
+from ._caller import Caller
 from ._plain import messages, text
 
 T = TypeVar("T")
@@ -57,6 +58,22 @@ class Listing(Iterator[T]):
         return self._items.popleft()
 
 
-def page_of(answer: JsonObject, name: str, convert: Callable[[JsonObject], T]) -> Page[T]:
-    items = [convert(item) for item in messages(answer, name)]
-    return Page(items, text(answer, "nextPageToken") or None)
+def list_of(
+    caller: Caller,
+    method: str,
+    filters: JsonObject,
+    items: str,
+    convert: Callable[[JsonObject], T],
+    *,
+    page_token: str | None,
+    timeout: float | None,
+) -> Listing[T]:
+    """A listing of what a List RPC answers with in its field `items`."""
+
+    def fetch(token: str) -> Page[T]:
+        request = {**filters, "pageToken": token}
+        answer = caller.call(method, request, repeatable=True, timeout=timeout)
+        found = [convert(item) for item in messages(answer, items)]
+        return Page(found, text(answer, "nextPageToken") or None)
+
+    return Listing(fetch, page_token)

@@ -5,7 +5,7 @@ from uuid import uuid4
 from .._answer import JsonObject
 from .._caller import Caller
 from .._plain import given, message, text, time_of
-from ..listing import Listing, Page, page_of
+from ..listing import Listing, list_of
 from ..types import Account
 
 
@@ -56,14 +56,15 @@ class Accounts:
         timeout: float | None = None,
     ) -> Listing[Account]:
         """Lists the organization's accounts, by identifier."""
-
-        def fetch(token: str) -> Page[Account]:
-            method = "AccountService/ListAccounts"
-            request = given(pageSize=page_size, pageToken=token)
-            answer = self._caller.call(method, request, repeatable=True, timeout=timeout)
-            return page_of(answer, "accounts", _account)
-
-        return Listing(fetch, page_token)
+        return list_of(
+            self._caller,
+            "AccountService/ListAccounts",
+            given(pageSize=page_size),
+            "accounts",
+            _account,
+            page_token=page_token,
+            timeout=timeout,
+        )
 
 
 def _account(account: JsonObject) -> Account:

@@ -7,7 +7,7 @@ from uuid import uuid4
 from .._answer import JsonObject
 from .._caller import Caller
 from .._plain import given, message, name_of, optional_time_of, text, time_of
-from ..listing import Listing, Page, page_of
+from ..listing import Listing, list_of
 from ..types import ApiKey, ApiKeyState, IssuedApiKey
 
 _STATES: Mapping[str, ApiKeyState] = {
@@ -62,16 +62,15 @@ class ApiKeys:
         timeout: float | None = None,
     ) -> Listing[ApiKey]:
         """Lists the keys of a service account, oldest first."""
-
-        def fetch(token: str) -> Page[ApiKey]:
-            method = "ApiKeyService/ListApiKeys"
-            request = given(
-                serviceAccountId=service_account_id, pageSize=page_size, pageToken=token
-            )
-            answer = self._caller.call(method, request, repeatable=True, timeout=timeout)
-            return page_of(answer, "apiKeys", _api_key)
-
-        return Listing(fetch, page_token)
+        return list_of(
+            self._caller,
+            "ApiKeyService/ListApiKeys",
+            given(serviceAccountId=service_account_id, pageSize=page_size),
+            "apiKeys",
+            _api_key,
+            page_token=page_token,
+            timeout=timeout,
+        )
 
     def revoke(self, *, api_key_id: str, timeout: float | None = None) -> ApiKey:
         """Revokes a key for good: once this has answered, it is not honoured."""

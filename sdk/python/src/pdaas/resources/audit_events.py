@@ -7,7 +7,7 @@ from typing import Literal
 from .._answer import JsonObject
 from .._caller import Caller
 from .._plain import given, name_of, text, time_of, time_text
-from ..listing import Listing, Page, page_of
+from ..listing import Listing, list_of
 from ..types import AuditEvent, AuditOutcome
 from .principals import PRINCIPAL_TYPES
 
@@ -57,14 +57,15 @@ class AuditEvents:
             outcome=None if outcome is None else f"AUDIT_OUTCOME_{outcome.upper()}",
             pageSize=page_size,
         )
-
-        def fetch(token: str) -> Page[AuditEvent]:
-            request = {**filters, "pageToken": token}
-            method = "AuditService/ListAuditEvents"
-            answer = self._caller.call(method, request, repeatable=True, timeout=timeout)
-            return page_of(answer, "auditEvents", _audit_event)
-
-        return Listing(fetch, page_token)
+        return list_of(
+            self._caller,
+            "AuditService/ListAuditEvents",
+            filters,
+            "auditEvents",
+            _audit_event,
+            page_token=page_token,
+            timeout=timeout,
+        )
 
 
 def _audit_event(event: JsonObject) -> AuditEvent:

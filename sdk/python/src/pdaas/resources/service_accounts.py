@@ -6,7 +6,7 @@ from uuid import uuid4
 from .._answer import JsonObject
 from .._caller import Caller
 from .._plain import given, message, name_of, optional_time_of, text, texts, time_of
-from ..listing import Listing, Page, page_of
+from ..listing import Listing, list_of
 from ..types import ApiKey, IssuedApiKey, ServiceAccount, ServiceAccountState
 from .api_keys import ApiKeys
 
@@ -73,14 +73,15 @@ class ServiceAccounts:
             show_deleted: Whether deleted ones are listed too.
         """
         filters = given(accountId=account_id, showDeleted=show_deleted, pageSize=page_size)
-
-        def fetch(token: str) -> Page[ServiceAccount]:
-            request = {**filters, "pageToken": token}
-            method = "ServiceAccountService/ListServiceAccounts"
-            answer = self._caller.call(method, request, repeatable=True, timeout=timeout)
-            return page_of(answer, "serviceAccounts", _service_account)
-
-        return Listing(fetch, page_token)
+        return list_of(
+            self._caller,
+            "ServiceAccountService/ListServiceAccounts",
+            filters,
+            "serviceAccounts",
+            _service_account,
+            page_token=page_token,
+            timeout=timeout,
+        )
 
     def update(
         self,
