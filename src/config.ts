@@ -18,6 +18,10 @@ export interface Config {
   corsOrigins: ReadonlySet<string>;
   /** What `@authority` of a signed request may be; undefined accepts any. */
   authorities: ReadonlySet<string> | undefined;
+  /** CIDRs of the proxies whose word for a caller's address is taken, */
+  trustedProxies: ReadonlySet<string>;
+  /** and the one header in which they give it. */
+  forwardedHeader: "x-forwarded-for" | "forwarded";
   logLevel: "fatal" | "error" | "warn" | "info" | "debug";
   /** How long calls in flight may take to finish at a shutdown. */
   shutdownMs: number;
@@ -61,6 +65,8 @@ const schema = z.strictObject({
   PDAAS_TLS_KEY_FILE: z.string().optional(),
   PDAAS_CORS_ORIGINS: list.optional(),
   PDAAS_AUTHORITIES: list.optional(),
+  PDAAS_TRUSTED_PROXIES: list.optional(),
+  PDAAS_FORWARDED_HEADER: z.enum(["x-forwarded-for", "forwarded"]).default("x-forwarded-for"),
   PDAAS_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).optional(),
   PDAAS_SHUTDOWN_SECONDS: z.coerce.number().min(0).max(600).default(10),
   PDAAS_FIRST_ORGANIZATION: slug.default("myorg"),
@@ -96,6 +102,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     tls: tls(settings),
     corsOrigins: settings.PDAAS_CORS_ORIGINS ?? new Set(),
     authorities: settings.PDAAS_AUTHORITIES,
+    trustedProxies: settings.PDAAS_TRUSTED_PROXIES ?? new Set(),
+    forwardedHeader: settings.PDAAS_FORWARDED_HEADER,
     logLevel: settings.PDAAS_LOG_LEVEL ?? (production ? "info" : "warn"),
     shutdownMs: settings.PDAAS_SHUTDOWN_SECONDS * 1_000,
     first: {

@@ -2,6 +2,7 @@ import { type DescMethod, type DescMethodUnary, getOption } from "@bufbuild/prot
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type Access, access, type Caller } from "../gen/pdaas/v1/access_pb.ts";
 import { AccountService } from "../gen/pdaas/v1/account_service_pb.ts";
+import { AllowlistService } from "../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../gen/pdaas/v1/audit_service_pb.ts";
 import { AuthService } from "../gen/pdaas/v1/auth_service_pb.ts";
@@ -15,6 +16,7 @@ export const services = [
   AccountService,
   ServiceAccountService,
   ApiKeyService,
+  AllowlistService,
   AuditService,
 ] as const;
 

@@ -1,4 +1,5 @@
 import type { ErrorReason } from "../gen/pdaas/v1/error_reason_pb.ts";
+import { withoutSecrets } from "./ids.ts";
 
 /** The canonical codes that the service answers with (google.rpc.Code; gRPC and Connect number them alike). */
 export const Code = {
@@ -64,7 +65,7 @@ export class ServiceError extends Error {
   constructor(code: Code, reason: Reason, message: string, options: ServiceErrorOptions = {}) {
     // It may quote what a caller sent, of any length and with half a character at its end.
     super(
-      message.slice(0, maxMessageLength).toWellFormed(),
+      withoutSecrets(message).slice(0, maxMessageLength).toWellFormed(),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.name = "ServiceError";
@@ -79,7 +80,10 @@ export class ServiceError extends Error {
 
 /** INVALID_ARGUMENT with the fields at fault. */
 export function invalidFields(all: FieldViolation[]): ServiceError {
-  const violations = all.slice(0, maxViolations);
+  const violations = all.slice(0, maxViolations).map(({ field, description }) => ({
+    field: withoutSecrets(field),
+    description: withoutSecrets(description),
+  }));
   const summary = violations.map((v) => `${v.field}: ${v.description}`).join("; ");
   return new ServiceError(
     Code.invalidArgument,

@@ -7,7 +7,13 @@ import { newId, newRequestId } from "./ids.ts";
 import type { App } from "./rpc/app.ts";
 import { insertAccount } from "./store/accounts.ts";
 import type { Transaction } from "./store/database.ts";
-import { hasOrganizations, insertOrganization, lockOrganizations } from "./store/organizations.ts";
+import {
+  findOrganization,
+  hasOrganizations,
+  insertOrganization,
+  lockOrganizations,
+  summaryOf,
+} from "./store/organizations.ts";
 import { findUserByEmail, insertUser } from "./store/users.ts";
 
 /** What the first start has made. */
@@ -84,7 +90,10 @@ async function createFirst(
     address: "",
     userAgent: "",
   });
+  const organization = await findOrganization(tx, organizationId);
   const user = await findUserByEmail(tx, organizationId, first.email);
-  if (user === undefined) throw new Error("the first administrator was not stored");
-  return userPrincipal(user, "", { slug, name: slug, createTime: new Date() });
+  if (organization === undefined || user === undefined) {
+    throw new Error("the first organization was not stored");
+  }
+  return userPrincipal(user, "", summaryOf(organization));
 }

@@ -4,7 +4,7 @@ import { typeidUnboxed } from "typeid-js";
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-export type IdPrefix = "org" | "usr" | "svc" | "key" | "ses" | "evt";
+export type IdPrefix = "org" | "usr" | "svc" | "key" | "alw" | "ses" | "evt";
 
 /** A new TypeID, such as `svc_01h455vb4pex5vsknk084sn02q`: UUIDv7 underneath, so ids sort by time. */
 export function newId(prefix: IdPrefix): string {
@@ -38,6 +38,11 @@ export function newSecretKey(): string {
 /** Whether `text` has the form and the checksum of a secret key. No key need exist for it. */
 export function isSecretKey(text: string): boolean {
   return /^sk_[0-9A-Za-z]{49}$/.test(text) && checksum(text.slice(0, 46)) === text.slice(46);
+}
+
+/** A text that may quote what somebody has sent, without the secret keys that may have been among it. */
+export function withoutSecrets(text: string): string {
+  return text.replaceAll(/sk_[0-9A-Za-z]{43,}/g, "sk_[redacted]");
 }
 
 function checksum(text: string): string {

@@ -5,15 +5,20 @@ import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { AuditLog } from "./audit/audit-log.ts";
 import { AccessTokens } from "./auth/access-tokens.ts";
+import { CidrError } from "./auth/cidr.ts";
 import { Credentials } from "./auth/credentials.ts";
 import { EpochPoll } from "./auth/epoch-poll.ts";
+import { KeyUsage } from "./auth/key-usage.ts";
 import { decoyHash } from "./auth/passwords.ts";
 import { normalAuthority } from "./auth/request-head.ts";
 import { type MasterKey, masterKeyFrom } from "./auth/sealing.ts";
-import { type Config, masterKeyFile } from "./config.ts";
+import { TrustedProxies } from "./auth/source-address.ts";
+import { type Config, ConfigError, masterKeyFile } from "./config.ts";
 import { openMasterKey } from "./embedded/master-key.ts";
 import { startEmbeddedPostgres } from "./embedded/postgres.ts";
+import { announceExpiries } from "./rpc/announce-expiries.ts";
 import type { App } from "./rpc/app.ts";
+import { fingerprintSecrets } from "./rpc/fingerprint-secrets.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
 import { createGrpcServer, type GrpcServer, listenGrpc } from "./server/grpc.ts";
 import { addHealth, addReflection } from "./server/health.ts";
@@ -70,6 +75,7 @@ async function startApp(
   onFatal: (reason: string) => void,
   started: AsyncDisposableStack,
 ): Promise<App> {
+  const proxies = trustedProxies(config);
   const poolConfig = await startDatabase(config, onFatal, started);
   const db = openDatabase(poolConfig, (error) => log.warn({ err: error }, "database connection"));
   started.defer(() => db.destroy());
@@ -88,13 +94,36 @@ async function startApp(
   replay.onReconnect(() => credentials.clear());
   const audit = new AuditLog(db, (error) => log.error({ err: error }, "audit log not written"));
   started.defer(() => audit.close());
+  const usage = new KeyUsage(db, (error) => log.warn({ err: error }, "uses of keys not written"));
+  started.defer(() => usage.close());
   startBackground(db, credentials, log, started);
   await decoyHash();
   const accessTokens = await AccessTokens.open(db, masterKey);
   const authorities = config.authorities && new Set([...config.authorities].map(normalAuthority));
-  const app = { db, replay, credentials, accessTokens, masterKey, audit, log, authorities };
+  const app = {
+    db,
+    replay,
+    credentials,
+    accessTokens,
+    masterKey,
+    audit,
+    usage,
+    log,
+    authorities,
+    proxies,
+  };
   startMaintenance(app, started);
   return app;
+}
+
+/** @throws ConfigError saying which CIDR is not canonical, and what to write instead */
+function trustedProxies({ trustedProxies: cidrs, forwardedHeader }: Config): TrustedProxies {
+  try {
+    return new TrustedProxies(cidrs, forwardedHeader);
+  } catch (error) {
+    if (!(error instanceof CidrError)) throw error;
+    throw new ConfigError(`PDAAS_TRUSTED_PROXIES: ${error.message}`);
+  }
 }
 
 async function startDatabase(
@@ -176,15 +205,25 @@ function startBackground(
 }
 
 function startMaintenance(app: App, started: AsyncDisposableStack): void {
-  const timer = setInterval(async () => {
-    try {
-      await purgeDeleted(app);
-      await removeExpired(app.db);
-    } catch (error) {
-      app.log.warn({ err: error }, "maintenance");
-    }
+  let running = maintain(app);
+  const timer = setInterval(() => {
+    running = maintain(app);
   }, 10 * 60_000).unref();
-  started.defer(() => clearInterval(timer));
+  started.defer(async () => {
+    clearInterval(timer);
+    await running;
+  });
+}
+
+async function maintain(app: App): Promise<void> {
+  try {
+    await fingerprintSecrets(app);
+    await announceExpiries(app);
+    await purgeDeleted(app);
+    await removeExpired(app.db);
+  } catch (error) {
+    app.log.warn({ err: error }, "maintenance");
+  }
 }
 
 async function startServers(config: Config, app: App, started: AsyncDisposableStack) {

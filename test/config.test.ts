@@ -46,6 +46,8 @@ test("nothing set: development, on loopback, with everything embedded", () => {
     tls: undefined,
     corsOrigins: new Set(),
     authorities: undefined,
+    trustedProxies: new Set(),
+    forwardedHeader: "x-forwarded-for",
     logLevel: "warn",
     shutdownMs: 10_000,
     first: {
@@ -68,6 +70,8 @@ test("everything set: taken as it is", () => {
     PDAAS_TLS_KEY_FILE: "README.md",
     PDAAS_CORS_ORIGINS: "https://a.example, https://b.example",
     PDAAS_AUTHORITIES: "api.example.com,api.example.com:8443",
+    PDAAS_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::/48",
+    PDAAS_FORWARDED_HEADER: "forwarded",
     PDAAS_LOG_LEVEL: "debug",
     PDAAS_SHUTDOWN_SECONDS: "0.5",
     PDAAS_FIRST_ORGANIZATION: "acme",
@@ -86,6 +90,8 @@ test("everything set: taken as it is", () => {
     tls: { certFile: "package.json", keyFile: "README.md" },
     corsOrigins: new Set(["https://a.example", "https://b.example"]),
     authorities: new Set(["api.example.com", "api.example.com:8443"]),
+    trustedProxies: new Set(["10.0.0.0/8", "2001:db8::/48"]),
+    forwardedHeader: "forwarded",
     logLevel: "debug",
     shutdownMs: 500,
     first: {
@@ -98,7 +104,13 @@ test("everything set: taken as it is", () => {
 });
 
 test("a setting that is empty counts as not set", () => {
-  const names = ["PDAAS_ENV", "PDAAS_REDIS_URL", "PDAAS_MASTER_KEY", "PDAAS_AUTHORITIES"];
+  const names = [
+    "PDAAS_ENV",
+    "PDAAS_REDIS_URL",
+    "PDAAS_MASTER_KEY",
+    "PDAAS_AUTHORITIES",
+    "PDAAS_TRUSTED_PROXIES",
+  ];
   const empty = Object.fromEntries(names.map((name) => [name, ""]));
   expect(readConfig(empty)).toEqual(readConfig({}));
 });
@@ -115,6 +127,7 @@ const bad = {
   PDAAS_REDIS_URL: "http://redis",
   PDAAS_GRPC_LISTEN: "50051",
   PDAAS_HTTP_LISTEN: "127.0.0.1:65536",
+  PDAAS_FORWARDED_HEADER: "x-real-ip",
   PDAAS_LOG_LEVEL: "verbose",
   PDAAS_SHUTDOWN_SECONDS: "soon",
   PDAAS_FIRST_ORGANIZATION: "My Org",

@@ -1,9 +1,10 @@
+import { LRUCache } from "lru-cache";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { type Principal, PrincipalType } from "../iam/principal.ts";
-import { newId } from "../ids.ts";
+import { newId, withoutSecrets } from "../ids.ts";
 import { insertAuditEvents, type NewAuditEvent } from "../store/audit-events.ts";
 import type { Database, Transaction } from "../store/database.ts";
-import { Refusals } from "./refusals.ts";
+import { BackgroundEvents } from "./background-events.ts";
 
 /** What the audit log says of a call. */
 export interface AuditedCall {
@@ -21,10 +22,11 @@ export interface AuditedCall {
 
 /** The only writer of audit events. */
 export class AuditLog {
-  readonly #refusals: Refusals;
+  readonly #background: BackgroundEvents;
+  readonly #reported = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 });
 
   constructor(db: Database, onError: (error: unknown) => void) {
-    this.#refusals = new Refusals((events) => insertAuditEvents(db, events), onError);
+    this.#background = new BackgroundEvents((events) => insertAuditEvents(db, events), onError);
   }
 
   /** Records a change in its own transaction: neither is ever there without the other. */
@@ -37,17 +39,29 @@ export class AuditLog {
    * @param trueReason what the caller may not have been told
    */
   recordRefusal(call: AuditedCall, trueReason: string): void {
-    this.#refusals.add(event(call, AuditOutcome.REFUSED, trueReason));
+    this.#background.add(event(call, AuditOutcome.REFUSED, trueReason));
+  }
+
+  /**
+   * Records what an allowlist that only reports would have refused: once an hour of each caller and
+   * address, since the calls go on.
+   */
+  recordReport(call: AuditedCall, reason: string): void {
+    const { principal, address, resourceId } = call;
+    const what = [principal?.id, principal?.apiKeyId, address, resourceId].join(" ");
+    if (this.#reported.has(what)) return;
+    this.#reported.set(what, true);
+    this.#background.add(event(call, AuditOutcome.REPORTED, reason));
   }
 
   /** @throws ServiceError AUDIT_UNAVAILABLE while refusals could not be recorded */
   ensureCanRecord(): void {
-    this.#refusals.ensureRoom();
+    this.#background.ensureRoom();
   }
 
   /** Writes what is left. */
   async close(): Promise<void> {
-    await this.#refusals.close();
+    await this.#background.close();
   }
 }
 
@@ -62,7 +76,7 @@ function event(call: AuditedCall, outcome: AuditOutcome, reason: string): NewAud
     session_id: call.principal?.sessionId ?? "",
     action: call.action,
     resource_type: call.resourceType,
-    resource_id: call.resourceId,
+    resource_id: storable(call.resourceId),
     outcome,
     reason,
     request_id: call.requestId,
@@ -71,7 +85,7 @@ function event(call: AuditedCall, outcome: AuditOutcome, reason: string): NewAud
   };
 }
 
-/** Postgres has no NUL in text, and a caller chooses its user agent. */
+/** Postgres has no NUL in text, and what a caller has put into the wrong place may be a secret. */
 function storable(text: string): string {
-  return text.replaceAll("\0", "");
+  return withoutSecrets(text.replaceAll("\0", ""));
 }

@@ -1,33 +1,50 @@
-import { type Principal, PrincipalType } from "../iam/principal.ts";
+import { LRUCache } from "lru-cache";
+import { effective } from "../iam/permissions.ts";
+import { type OrganizationSummary, type Principal, PrincipalType } from "../iam/principal.ts";
 import { type CredentialRow, findCredential } from "../store/api-keys.ts";
 import type { Database, Transaction } from "../store/database.ts";
 import { organizationOf } from "../store/organizations.ts";
+import type { RateLimit } from "../store/replay/replay-store.ts";
+import { Allowlists } from "./allowlists.ts";
 import { HmacKey } from "./hmac.ts";
 import { dataKeyContext, type MasterKey, secretContext, unseal } from "./sealing.ts";
+import { SharedValues } from "./shared-values.ts";
 
 /** An API key, ready to check signatures with. */
 export interface Credential {
   /** HMAC key: the UTF-8 bytes of the whole secret key. */
   readonly key: HmacKey;
   readonly principal: Principal;
+  /** Which addresses its calls may come from. */
+  readonly allowlists: Allowlists;
+  /** How often it may call: by itself, and together with the other keys of its service account. */
+  readonly limits: readonly RateLimit[];
   /** The organization's access epoch when this was read. */
   readonly epoch: number;
   /** Why signatures of this key are refused; undefined while they are honoured. */
   readonly refusal: CredentialRefusal | undefined;
+  /** Unix milliseconds from which the key is not honoured; Infinity without an end. */
+  readonly expiresAt: number;
+  /** Unix milliseconds after which this is read again; Infinity while only the epoch decides. */
+  readonly staleAt: number;
 }
 
 export type CredentialRefusal =
   | "API_KEY_REVOKED"
+  | "API_KEY_DISABLED"
+  | "API_KEY_EXPIRED"
   | "SERVICE_ACCOUNT_DISABLED"
   | "SERVICE_ACCOUNT_DELETED";
 
-interface Entry {
-  credential: Credential | undefined;
-  /** Unix milliseconds after which the entry is read again; Infinity while only the epoch decides. */
-  staleAt: number;
+/** Why signatures of a key are refused at `now` (Unix milliseconds); undefined while they are not. */
+export function refusalAt(credential: Credential, now: number): CredentialRefusal | undefined {
+  return credential.refusal ?? (now >= credential.expiresAt ? "API_KEY_EXPIRED" : undefined);
 }
 
 const maxEntries = 100_000;
+const maxBytes = 128 * 1024 * 1024;
+/** Strangers make these up, so they are kept apart: they cannot push out what is in use. */
+const maxUnknown = 10_000;
 /** What refuses is read again soon: an enabled account should not wait for an epoch that may not come. */
 const refusalMs = 1_000;
 
@@ -38,11 +55,20 @@ const refusalMs = 1_000;
 export class Credentials {
   readonly #db: Database;
   readonly #masterKey: MasterKey;
-  /** In order of use, so that the first is the one to drop. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #known = new LRUCache<string, Credential>({
+    max: maxEntries,
+    maxSize: maxBytes,
+    sizeCalculation: sizeOf,
+  });
+  /** Access keys that are nobody's, and until when that is believed, in Unix milliseconds. */
+  readonly #unknown = new LRUCache<string, number>({ max: maxUnknown });
   readonly #loading = new Map<string, Promise<Credential | undefined>>();
   /** The newest epoch heard of, by organization. */
   readonly #epochs = new Map<string, number>();
+  readonly #organizations = new SharedValues<OrganizationSummary>();
+  readonly #permissions = new SharedValues<ReadonlySet<string>>();
+  readonly #allowlists = new SharedValues<Allowlists>();
+  readonly #texts = new SharedValues<string>();
   #generation = 0;
 
   constructor(db: Database, masterKey: MasterKey) {
@@ -52,10 +78,12 @@ export class Credentials {
 
   /** The credential, from the cache if it may be: no promise then, and no query. */
   get(accessKey: string): Credential | undefined | Promise<Credential | undefined> {
-    const entry = this.#entries.get(accessKey);
-    if (entry === undefined || !this.#isCurrent(entry)) return this.#shared(accessKey);
-    if (this.#isCrowded) this.#markUsed(accessKey, entry);
-    return entry.credential;
+    const credential = this.#known.get(accessKey);
+    if (credential !== undefined) {
+      return this.#isCurrent(credential) ? credential : this.#shared(accessKey);
+    }
+    if ((this.#unknown.get(accessKey) ?? 0) > Date.now()) return undefined;
+    return this.#shared(accessKey);
   }
 
   /** The credential as it is at `epoch` or later; read anew when it is not known which that is. */
@@ -86,24 +114,14 @@ export class Credentials {
   /** Forgets everything, for when epochs may have been missed. */
   clear(): void {
     this.#generation++;
-    this.#entries.clear();
+    this.#known.clear();
+    this.#unknown.clear();
     this.#loading.clear();
   }
 
-  /** Whether the order of use will soon matter: keeping it costs more than the look-up. */
-  get #isCrowded(): boolean {
-    return this.#entries.size > maxEntries / 2;
-  }
-
-  #markUsed(accessKey: string, entry: Entry): void {
-    this.#entries.delete(accessKey);
-    this.#entries.set(accessKey, entry);
-  }
-
-  #isCurrent({ credential, staleAt }: Entry): boolean {
+  #isCurrent({ principal, epoch, staleAt }: Credential): boolean {
     if (staleAt !== Number.POSITIVE_INFINITY && Date.now() > staleAt) return false;
-    if (credential === undefined) return true;
-    return credential.epoch >= (this.#epochs.get(credential.principal.organizationId) ?? 0);
+    return epoch >= (this.#epochs.get(principal.organizationId) ?? 0);
   }
 
   /** Concurrent misses for one key share one query. */
@@ -127,51 +145,88 @@ export class Credentials {
   }
 
   #store(accessKey: string, credential: Credential | undefined): void {
-    const honoured = credential !== undefined && credential.refusal === undefined;
-    const known = this.#entries.get(accessKey)?.credential;
-    // Of two reads at once, the one that saw less must not win.
-    if (known !== undefined && credential !== undefined && known.epoch > credential.epoch) return;
-    const staleAt = honoured ? Number.POSITIVE_INFINITY : Date.now() + refusalMs;
-    this.#markUsed(accessKey, { credential, staleAt });
-    if (this.#entries.size > maxEntries) {
-      this.#entries.delete(this.#entries.keys().next().value as string);
+    const known = this.#known.peek(accessKey);
+    if (credential === undefined) {
+      this.#known.delete(accessKey);
+      this.#unknown.set(accessKey, Date.now() + refusalMs);
+    } else if (known === undefined || known.epoch <= credential.epoch) {
+      // Of two reads at once, the one that saw less must not win.
+      this.#known.set(accessKey, credential);
     }
   }
 
   #open(row: CredentialRow): Credential {
-    const dataKey = unseal(
-      this.#masterKey.key,
-      row.sealed_data_key,
-      dataKeyContext(row.organization_id),
-    );
-    const secret = unseal(
-      dataKey,
-      row.sealed_secret,
-      secretContext(row.organization_id, row.id, row.secret_version),
-    );
+    const refusal = refusalOf(row);
     return {
-      key: new HmacKey(secret),
+      key: this.#keyOf(row),
+      principal: this.#principalOf(row),
+      allowlists:
+        row.allowlists === null
+          ? Allowlists.none
+          : this.#allowlists.get(row.allowlists, () => Allowlists.of(row.allowlists)),
+      limits: limitsOf(row),
       epoch: row.access_epoch,
-      refusal: refusalOf(row),
-      principal: {
-        type: PrincipalType.SERVICE_ACCOUNT,
-        id: row.service_account_id,
-        organizationId: row.organization_id,
-        organization: organizationOf(row),
-        accountId: row.account_id,
-        name: row.service_account_name,
-        email: "",
-        apiKeyId: row.id,
-        sessionId: "",
-        permissions: new Set(row.permissions),
-      },
+      refusal,
+      expiresAt: Math.min(timeOf(row.expire_time), timeOf(row.retire_time)),
+      staleAt: refusal === undefined ? Number.POSITIVE_INFINITY : Date.now() + refusalMs,
+    };
+  }
+
+  #keyOf(row: CredentialRow): HmacKey {
+    const organizationId = row.organization_id;
+    const dataKeyAad = dataKeyContext(organizationId);
+    const dataKey = unseal(this.#masterKey.key, row.sealed_data_key, dataKeyAad);
+    const secretAad = secretContext(organizationId, row.id, row.secret_version);
+    return new HmacKey(unseal(dataKey, row.sealed_secret, secretAad));
+  }
+
+  #principalOf(row: CredentialRow): Principal {
+    const permissions = effective(row.permissions, row.permission_limit).sort();
+    const text = (value: string) => this.#texts.get(value, () => value);
+    const state = `${row.organization_id} ${row.access_epoch}`;
+    return {
+      type: PrincipalType.SERVICE_ACCOUNT,
+      id: row.service_account_id,
+      organizationId: text(row.organization_id),
+      organization: this.#organizations.get(state, () => organizationOf(row)),
+      accountId: text(row.account_id),
+      name: row.service_account_name,
+      email: "",
+      apiKeyId: row.id,
+      sessionId: "",
+      permissions: this.#permissions.get(permissions.join(" "), () => new Set(permissions)),
     };
   }
 }
 
 function refusalOf(row: CredentialRow): CredentialRefusal | undefined {
   if (row.revoke_time !== null) return "API_KEY_REVOKED";
+  if (row.disable_time !== null) return "API_KEY_DISABLED";
   if (row.delete_time !== null) return "SERVICE_ACCOUNT_DELETED";
-  if (row.disable_time !== null) return "SERVICE_ACCOUNT_DISABLED";
+  if (row.service_account_disable_time !== null) return "SERVICE_ACCOUNT_DISABLED";
   return undefined;
+}
+
+function timeOf(end: Date | null): number {
+  return end?.getTime() ?? Number.POSITIVE_INFINITY;
+}
+
+const unlimited: readonly RateLimit[] = [];
+
+function limitsOf(row: CredentialRow): readonly RateLimit[] {
+  const limits = [
+    { id: row.id, perSecond: row.rate_per_second, burst: row.rate_burst },
+    {
+      id: row.service_account_id,
+      perSecond: row.service_account_rate_per_second,
+      burst: row.service_account_rate_burst,
+    },
+  ].filter((limit): limit is RateLimit => limit.perSecond !== null && limit.burst !== null);
+  return limits.length === 0 ? unlimited : limits;
+}
+
+/** Bytes, rather too many: what is shared is counted with each. */
+function sizeOf({ principal, allowlists, limits }: Credential): number {
+  const { name, permissions } = principal;
+  return 700 + 2 * name.length + 100 * permissions.size + 100 * limits.length + allowlists.bytes;
 }

@@ -5,16 +5,19 @@ const digestBytes = 32;
 
 /** HMAC-SHA256 (RFC 2104) with one key. */
 export class HmacKey {
-  /** The key, padded to a block and mixed with the inner and the outer pad: hashed first in each pass. */
-  readonly #inner: Buffer;
-  readonly #outer: Buffer;
+  /**
+   * The key, padded to a block and mixed with the inner and the outer pad: hashed first in each pass.
+   * As strings of bytes: of the same in Buffers, hundreds of thousands would take thrice the memory.
+   */
+  readonly #inner: string;
+  readonly #outer: string;
 
   /** @param key of any length; it is not kept */
   constructor(key: Buffer) {
     const block = Buffer.alloc(blockBytes);
     (key.length > blockBytes ? hash("sha256", key, "buffer") : key).copy(block);
-    this.#inner = block.map((byte) => byte ^ 0x36) as Buffer;
-    this.#outer = block.map((byte) => byte ^ 0x5c) as Buffer;
+    this.#inner = mixed(block, 0x36);
+    this.#outer = mixed(block, 0x5c);
     block.fill(0);
   }
 
@@ -27,14 +30,18 @@ export class HmacKey {
   holds(text: string, mac: string): boolean {
     const size = blockBytes + text.length;
     const message = size <= scratch.length ? scratch : Buffer.allocUnsafe(size);
-    this.#inner.copy(message);
+    message.write(this.#inner, "latin1");
     message.write(text, blockBytes, "latin1");
     const inner = hash("sha256", message.subarray(0, size), "binary");
-    this.#outer.copy(outerMessage);
+    outerMessage.write(this.#outer, "latin1");
     outerMessage.write(inner, blockBytes, "latin1");
     expected.write(hash("sha256", outerMessage, "binary"), "latin1");
     return given.write(mac, "base64") === digestBytes && timingSafeEqual(given, expected);
   }
+}
+
+function mixed(block: Buffer, pad: number): string {
+  return Buffer.from(block.map((byte) => byte ^ pad)).toString("latin1");
 }
 
 // One call at a time uses these, from its first line to its last.

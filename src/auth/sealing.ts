@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 
 const formatVersion = 1;
 const ivBytes = 12;
@@ -69,3 +69,12 @@ export const secretContext = (organizationId: string, apiKeyId: string, version:
 
 /** What the private key that signs access tokens is bound to. */
 export const tokenKeyContext = (tokenKeyId: string) => ["token key", tokenKeyId];
+
+/**
+ * What a secret key is found by when somebody reports it as leaked: 16 bytes that tell nothing of it to
+ * whoever has not the master key.
+ */
+export function secretFingerprint({ key }: MasterKey, secretKey: string): Buffer {
+  const mac = createHmac("sha256", key).update("secret key fingerprint\0").update(secretKey);
+  return mac.digest().subarray(0, 16);
+}

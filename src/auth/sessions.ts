@@ -5,9 +5,10 @@ import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
 import type { UserRow } from "../store/users.ts";
 import type { AccessTokens } from "./access-tokens.ts";
+import { Allowlists } from "./allowlists.ts";
 
 /**
- * The user of an access token. The session is looked up on every call, so that a logout or a
+ * The user of an access token, and the allowlists that apply to it. The session is looked up on every call, so that a logout or a
  * disabled user counts at once and not only when the token expires.
  * @throws ServiceError UNAUTHENTICATED
  */
@@ -15,12 +16,15 @@ export async function authenticateSession(
   db: Database,
   accessTokens: AccessTokens,
   authorization: string,
-): Promise<Principal> {
+): Promise<{ principal: Principal; allowlists: Allowlists }> {
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
   const { sessionId, userId } = await accessTokens.verify(token ?? "");
   const user = await findSessionUser(db, sessionId);
   if (user === undefined || user.id !== userId) throw sessionEnded();
-  return userPrincipal(user, sessionId, organizationOf(user));
+  return {
+    principal: userPrincipal(user, sessionId, organizationOf(user)),
+    allowlists: Allowlists.of(user.allowlists),
+  };
 }
 
 export function sessionEnded(): ServiceError {

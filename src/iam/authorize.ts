@@ -1,6 +1,7 @@
 import type { Method } from "../contract.ts";
 import { permissions as knownPermissions } from "../contract.ts";
 import { Code, invalidFields, ServiceError } from "../errors.ts";
+import { has } from "./permissions.ts";
 import type { Principal } from "./principal.ts";
 
 /** What a call is about. */
@@ -19,7 +20,7 @@ export interface Resource {
 export function authorize(principal: Principal, action: Method, resource: Resource): void {
   const needed = action.access.permission;
   const sameOrganization = principal.organizationId === resource.organizationId;
-  if (sameOrganization && (needed === "" || has(principal, needed))) return;
+  if (sameOrganization && (needed === "" || has(principal.permissions, needed))) return;
   throw new ServiceError(
     Code.permissionDenied,
     "PERMISSION_MISSING",
@@ -29,24 +30,30 @@ export function authorize(principal: Principal, action: Method, resource: Resour
 }
 
 /**
+ * Holds that permissions exist.
+ * @param field the request's that names them
+ * @throws ServiceError FIELD_INVALID
+ */
+export function ensureKnown(permissions: readonly string[], field: string): void {
+  const unknown = permissions.flatMap((permission, i) =>
+    knownPermissions.has(permission) ? [] : [{ field: `${field}[${i}]`, permission }],
+  );
+  if (unknown.length === 0) return;
+  const known = [...knownPermissions].sort().join(", ");
+  throw invalidFields(
+    unknown.map(({ field, permission }, i) => ({
+      field,
+      description: `there is no permission "${permission}"${i === 0 ? `; there are ${known}` : ""}`,
+    })),
+  );
+}
+
+/**
  * Holds that a caller hands out nothing that it does not have itself.
- * @throws ServiceError INVALID_ARGUMENT for a permission that does not exist, PERMISSION_DENIED for
- *   one that the caller lacks
+ * @throws ServiceError PERMISSION_ESCALATION
  */
 export function authorizeGrant(principal: Principal, granted: readonly string[]): void {
-  const unknown = granted.flatMap((permission, i) =>
-    knownPermissions.has(permission) ? [] : [{ field: `permissions[${i}]`, permission }],
-  );
-  if (unknown.length > 0) {
-    const known = [...knownPermissions].sort().join(", ");
-    throw invalidFields(
-      unknown.map(({ field, permission }, i) => ({
-        field,
-        description: `there is no permission "${permission}"${i === 0 ? `; there are ${known}` : ""}`,
-      })),
-    );
-  }
-  const excess = granted.filter((permission) => !has(principal, permission));
+  const excess = granted.filter((permission) => !has(principal.permissions, permission));
   if (excess.length === 0) return;
   throw new ServiceError(
     Code.permissionDenied,
@@ -54,8 +61,4 @@ export function authorizeGrant(principal: Principal, granted: readonly string[])
     `You cannot hand out ${excess.join(", ")}, which you do not have yourself. Ask an administrator to do it.`,
     { metadata: { permissions: excess.join(",") } },
   );
-}
-
-function has(principal: Principal, permission: string): boolean {
-  return principal.permissions.has("*") || principal.permissions.has(permission);
 }

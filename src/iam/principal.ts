@@ -5,6 +5,10 @@ export interface OrganizationSummary {
   readonly slug: string;
   readonly name: string;
   readonly createTime: Date;
+  /** The longest life that an API key may be given; null: without limit. */
+  readonly maxApiKeyLifetimeSeconds: number | null;
+  /** How many live keys a service account may have. */
+  readonly maxApiKeys: number;
 }
 
 /** An authenticated caller. Users and service accounts are authorised in exactly the same way. */

@@ -2,7 +2,9 @@ import type { Logger } from "pino";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { AccessTokens } from "../auth/access-tokens.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import type { KeyUsage } from "../auth/key-usage.ts";
 import type { MasterKey } from "../auth/sealing.ts";
+import type { TrustedProxies } from "../auth/source-address.ts";
 import type { Database } from "../store/database.ts";
 import type { ReplayStore } from "../store/replay/replay-store.ts";
 
@@ -14,7 +16,10 @@ export interface App {
   readonly accessTokens: AccessTokens;
   readonly masterKey: MasterKey;
   readonly audit: AuditLog;
+  readonly usage: KeyUsage;
   readonly log: Logger;
   /** What `@authority` may be; undefined accepts any. */
   readonly authorities: ReadonlySet<string> | undefined;
+  /** Tell the address of a caller behind them. */
+  readonly proxies: TrustedProxies;
 }

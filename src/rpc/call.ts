@@ -1,3 +1,5 @@
+import type { AuditedCall } from "../audit/audit-log.ts";
+import type { Credential } from "../auth/credentials.ts";
 import type { RequestHead } from "../auth/request-head.ts";
 import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
@@ -10,6 +12,13 @@ export interface Liveness {
   readonly cancelled: boolean;
   /** Unix milliseconds; Infinity without a deadline. */
   readonly deadline: number;
+}
+
+/** Whose call it is, for the audit log, when the call itself has no principal yet. */
+export interface Actor {
+  organizationId: string;
+  principal: Principal | undefined;
+  apiKeyId?: string | undefined;
 }
 
 /** What is known of a caller that was not authenticated. */
@@ -32,7 +41,7 @@ export interface CallOptions {
 export class Call {
   readonly method: Method;
   readonly head: RequestHead;
-  /** IP address of the peer. */
+  /** The address that the call comes from; empty when it is not known. */
   readonly address: string;
   /** High-resolution start, in milliseconds. */
   readonly startTime = performance.now();
@@ -41,8 +50,8 @@ export class Call {
   signed: SignedHead | undefined;
   /** Whom the credentials name, proven or not, for the audit log of a refused call. */
   claimant: Claimant | undefined;
-  /** The access epoch that the caller's credential was read at. */
-  epoch = 0;
+  /** The key that has signed the call, once that is proven and the key is honoured. */
+  credential: Credential | undefined;
   /** What the call is about, for the audit log; empty when it is not known. */
   resourceId = "";
 
@@ -79,6 +88,19 @@ export class Call {
 
   authenticated(principal: Principal): void {
     this.#principal = principal;
+  }
+
+  /** What the audit log says of the call. */
+  audited(actor: Actor): AuditedCall {
+    return {
+      ...actor,
+      action: this.method.action,
+      resourceType: this.method.access.resourceType,
+      resourceId: this.resourceId,
+      requestId: this.requestId,
+      address: this.address,
+      userAgent: this.userAgent,
+    };
   }
 
   get userAgent(): string {

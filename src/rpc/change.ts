@@ -1,16 +1,8 @@
-import type { Principal } from "../iam/principal.ts";
 import type { Transaction } from "../store/database.ts";
 import { holdAccessEpoch, raiseAccessEpoch } from "../store/organizations.ts";
 import type { App } from "./app.ts";
-import type { Call } from "./call.ts";
+import type { Actor, Call } from "./call.ts";
 import { ensureStillAllowed } from "./still-allowed.ts";
-
-/** Whose change it is, when the call itself has no principal yet. */
-export interface Actor {
-  organizationId: string;
-  principal: Principal | undefined;
-  apiKeyId?: string | undefined;
-}
 
 /**
  * Carries a change out: `work`, its audit event and, where the contract says that it changes
@@ -31,27 +23,14 @@ export async function change<T>(
 ): Promise<T> {
   call.ensureLive();
   const { result, raised } = await app.db.transaction().execute(async (tx) => {
-    const raised = call.caller === undefined ? undefined : await takeTurn(app, tx, call);
+    const raised = await takeTurn(app, tx, call, actor);
     const result = await work(tx);
-    await app.audit.recordChange(tx, audited(call, actor()));
+    await app.audit.recordChange(tx, call.audited(actor()));
     call.ensureLive();
     return { result, raised };
   });
   if (raised !== undefined) await publish(app, raised);
   return result;
-}
-
-/** What the audit log says of a call. */
-export function audited(call: Call, actor: Actor) {
-  return {
-    ...actor,
-    action: call.method.action,
-    resourceType: call.method.access.resourceType,
-    resourceId: call.resourceId,
-    requestId: call.requestId,
-    address: call.address,
-    userAgent: call.userAgent,
-  };
 }
 
 interface Raised {
@@ -60,11 +39,20 @@ interface Raised {
 }
 
 /** @returns the epoch that the change is committed with, if it raises it */
-async function takeTurn(app: App, tx: Transaction, call: Call): Promise<Raised | undefined> {
-  const { organizationId } = call.principal;
+async function takeTurn(
+  app: App,
+  tx: Transaction,
+  call: Call,
+  actor: () => Actor,
+): Promise<Raised | undefined> {
   const raises = call.method.access.changesAccess;
+  // A login, which is nobody's turn: it changes what no other change depends on.
+  if (call.caller === undefined && !raises) return undefined;
+  const { organizationId } = actor();
   const epoch = await (raises ? raiseAccessEpoch : holdAccessEpoch)(tx, organizationId);
-  await ensureStillAllowed(app, tx, call, raises ? epoch - 1 : epoch);
+  if (call.caller !== undefined) {
+    await ensureStillAllowed(app, tx, call, raises ? epoch - 1 : epoch);
+  }
   return raises ? { organizationId, epoch } : undefined;
 }
 

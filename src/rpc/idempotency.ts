@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { Code, ServiceError } from "../errors.ts";
 import type { Transaction } from "../store/database.ts";
 import { claimRequest } from "../store/idempotent-requests.ts";
@@ -19,10 +19,11 @@ export async function claim<Desc extends DescMessage>(
   resourceId: string,
 ): Promise<{ resourceId: string; repeated: boolean }> {
   if (request.requestId === "") return { resourceId, repeated: false };
-  const hash = createHash("sha256").update(toBinary(schema, request)).digest();
+  const hash = createHash("sha256").update(canonicalText(schema, request)).digest();
   const claimed = await claimRequest(tx, {
     organization_id: call.principal.organizationId,
-    principal_id: call.principal.id,
+    // A key's own: another key of its service account may be held to narrower limits.
+    principal_id: call.principal.apiKeyId || call.principal.id,
     action: call.method.action,
     request_id: request.requestId,
     request_hash: hash,
@@ -36,4 +37,16 @@ export async function claim<Desc extends DescMessage>(
     );
   }
   return { resourceId: claimed.resource_id, repeated: claimed.repeated };
+}
+
+/** The same for all messages that are equal: a serialised message's maps have no order of their own. */
+function canonicalText<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): string {
+  return JSON.stringify(toJson(schema, message), (_, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }

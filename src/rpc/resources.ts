@@ -1,29 +1,42 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { AccountSchema } from "../../gen/pdaas/v1/account_service_pb.ts";
-import { type ApiKeySchema, ApiKeyState } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import type { AllowlistEntrySchema } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
+import {
+  type ApiKeySchema,
+  ApiKeyState,
+  type ApiKeyUseSchema,
+} from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import type { PrincipalSchema } from "../../gen/pdaas/v1/auth_service_pb.ts";
 import type { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
 import {
   type ServiceAccountSchema,
   ServiceAccountState,
 } from "../../gen/pdaas/v1/service_account_service_pb.ts";
-import type { Principal } from "../iam/principal.ts";
+import type { OrganizationSummary, Principal } from "../iam/principal.ts";
 import type { AccountRow } from "../store/accounts.ts";
-import type { ApiKeyRow } from "../store/api-keys.ts";
+import type { AllowlistEntryRow } from "../store/allowlists.ts";
+import type { UseJson } from "../store/api-key-uses.ts";
+import type { ApiKeyRow, UsedApiKeyRow } from "../store/api-keys.ts";
 import { type ServiceAccountRow, undeleteDays } from "../store/service-accounts.ts";
+import { etagOf } from "./etag.ts";
+import { type RateColumns, toRateLimit } from "./rate-limit.ts";
 
 // What is stored, as the contract shows it. Nothing secret is copied here.
 
-export function toOrganization({
-  organizationId,
-  organization,
-}: Principal): MessageInitShape<typeof OrganizationSchema> {
+export function toOrganization(
+  id: string,
+  organization: OrganizationSummary,
+): MessageInitShape<typeof OrganizationSchema> {
   return {
-    id: organizationId,
+    id,
     slug: organization.slug,
     name: organization.name,
     createTime: timestampFromDate(organization.createTime),
+    maxApiKeysPerServiceAccount: organization.maxApiKeys,
+    ...(organization.maxApiKeyLifetimeSeconds !== null && {
+      maxApiKeyLifetime: { seconds: BigInt(organization.maxApiKeyLifetimeSeconds) },
+    }),
   };
 }
 
@@ -50,19 +63,69 @@ export function toServiceAccount(
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
     ...present("deleteTime", row.delete_time),
+    ...rateLimitOf(row),
     ...present("purgeTime", row.delete_time && daysAfter(row.delete_time, undeleteDays)),
   };
 }
 
-export function toApiKey(row: ApiKeyRow): MessageInitShape<typeof ApiKeySchema> {
+export function toApiKey(row: UsedApiKeyRow): MessageInitShape<typeof ApiKeySchema> {
   return {
     id: row.id,
     serviceAccountId: row.service_account_id,
     accessKey: row.access_key,
+    name: row.name,
     description: row.description,
-    state: row.revoke_time === null ? ApiKeyState.ACTIVE : ApiKeyState.REVOKED,
+    labels: row.labels,
+    state: apiKeyState(row, Date.now()),
+    etag: etagOf(row),
     createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    revokeReason: row.revoke_reason,
+    leakSource: row.leak_source,
+    predecessorId: row.predecessor_id ?? "",
+    successorId: row.successor_id ?? "",
+    ...(row.permission_limit && { permissionLimit: { permissions: row.permission_limit } }),
+    ...rateLimitOf(row),
+    ...present("expireTime", row.expire_time),
+    ...present("retireTime", row.retire_time),
+    ...present("disableTime", row.disable_time),
     ...present("revokeTime", row.revoke_time),
+    ...present("leakTime", row.leak_time),
+    ...(row.last_use && { lastUse: toApiKeyUse(row.last_use) }),
+    ...(row.successor_last_use && { successorLastUse: toApiKeyUse(row.successor_last_use) }),
+  };
+}
+
+export function toApiKeyUse(use: UseJson): MessageInitShape<typeof ApiKeyUseSchema> {
+  return {
+    time: timestampFromMs(use.time),
+    address: use.address,
+    userAgent: use.user_agent,
+    rpc: use.rpc,
+  };
+}
+
+/** @param now Unix milliseconds */
+export function apiKeyState(
+  row: Pick<ApiKeyRow, "revoke_time" | "expire_time" | "retire_time" | "disable_time">,
+  now: number,
+): ApiKeyState {
+  if (row.revoke_time !== null) return ApiKeyState.REVOKED;
+  const ends = [row.expire_time, row.retire_time];
+  if (ends.some((end) => end !== null && end.getTime() <= now)) return ApiKeyState.EXPIRED;
+  return row.disable_time === null ? ApiKeyState.ACTIVE : ApiKeyState.DISABLED;
+}
+
+export function toAllowlistEntry(
+  row: AllowlistEntryRow,
+): MessageInitShape<typeof AllowlistEntrySchema> {
+  return {
+    id: row.id,
+    resourceId: row.resource_id,
+    cidr: row.cidr,
+    description: row.description,
+    createTime: timestampFromDate(row.create_time),
+    ...present("expireTime", row.expire_time),
   };
 }
 
@@ -71,15 +134,15 @@ export function toPrincipal(principal: Principal): MessageInitShape<typeof Princ
   return { ...shown, permissions: [...principal.permissions].sort() };
 }
 
-/** Changes with every change of the row. */
-export function etagOf(row: ServiceAccountRow): string {
-  return `v${row.version}`;
-}
-
 function serviceAccountState(row: ServiceAccountRow): ServiceAccountState {
   if (row.delete_time !== null) return ServiceAccountState.DELETED;
   if (row.disable_time !== null) return ServiceAccountState.DISABLED;
   return ServiceAccountState.ACTIVE;
+}
+
+function rateLimitOf(row: RateColumns) {
+  const rateLimit = toRateLimit(row);
+  return rateLimit && { rateLimit };
 }
 
 function present<K extends string>(key: K, time: Date | null): Partial<Record<K, Timestamp>> {

@@ -1,5 +1,6 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
+import { AllowlistService } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { AuthService } from "../../gen/pdaas/v1/auth_service_pb.ts";
@@ -9,10 +10,26 @@ import { type Method, methodOf } from "../contract.ts";
 import { createAccount } from "./account/create-account.ts";
 import { getAccount } from "./account/get-account.ts";
 import { listAccounts } from "./account/list-accounts.ts";
+import { createAllowlistEntry } from "./allowlist/create-allowlist-entry.ts";
+import { deleteAllowlistEntry } from "./allowlist/delete-allowlist-entry.ts";
+import { getAllowlist } from "./allowlist/get-allowlist.ts";
+import { getAllowlistEntry } from "./allowlist/get-allowlist-entry.ts";
+import { listAllowlistEntries } from "./allowlist/list-allowlist-entries.ts";
+import { suggestAllowlistEntries } from "./allowlist/suggest-allowlist-entries.ts";
+import { testAddress } from "./allowlist/test-address.ts";
+import { updateAllowlist } from "./allowlist/update-allowlist.ts";
+import { updateAllowlistEntry } from "./allowlist/update-allowlist-entry.ts";
+import { disableApiKey } from "./api-key/disable-api-key.ts";
+import { enableApiKey } from "./api-key/enable-api-key.ts";
 import { getApiKey } from "./api-key/get-api-key.ts";
+import { getApiKeyUsage } from "./api-key/get-api-key-usage.ts";
 import { issueApiKey } from "./api-key/issue-api-key.ts";
 import { listApiKeys } from "./api-key/list-api-keys.ts";
+import { reportLeakedKey } from "./api-key/report-leaked-key.ts";
+import { retireApiKey } from "./api-key/retire-api-key.ts";
 import { revokeApiKey } from "./api-key/revoke-api-key.ts";
+import { rotateApiKey } from "./api-key/rotate-api-key.ts";
+import { updateApiKey } from "./api-key/update-api-key.ts";
 import { listAuditEvents } from "./audit/list-audit-events.ts";
 import { login } from "./auth/login.ts";
 import { logout } from "./auth/logout.ts";
@@ -20,6 +37,7 @@ import { refreshSession } from "./auth/refresh-session.ts";
 import { whoAmI } from "./auth/who-am-i.ts";
 import type { Handler } from "./handler.ts";
 import { getOrganization } from "./organization/get-organization.ts";
+import { updateOrganization } from "./organization/update-organization.ts";
 import { createServiceAccount } from "./service-account/create-service-account.ts";
 import { deleteServiceAccount } from "./service-account/delete-service-account.ts";
 import { disableServiceAccount } from "./service-account/disable-service-account.ts";
@@ -42,6 +60,7 @@ export const routes: readonly Route[] = [
   route(AuthService.method.logout, logout),
   route(AuthService.method.whoAmI, whoAmI),
   route(OrganizationService.method.getOrganization, getOrganization),
+  route(OrganizationService.method.updateOrganization, updateOrganization),
   route(AccountService.method.createAccount, createAccount),
   route(AccountService.method.getAccount, getAccount),
   route(AccountService.method.listAccounts, listAccounts),
@@ -56,7 +75,23 @@ export const routes: readonly Route[] = [
   route(ApiKeyService.method.issueApiKey, issueApiKey),
   route(ApiKeyService.method.getApiKey, getApiKey),
   route(ApiKeyService.method.listApiKeys, listApiKeys),
+  route(ApiKeyService.method.updateApiKey, updateApiKey),
+  route(ApiKeyService.method.disableApiKey, disableApiKey),
+  route(ApiKeyService.method.enableApiKey, enableApiKey),
+  route(ApiKeyService.method.rotateApiKey, rotateApiKey),
+  route(ApiKeyService.method.retireApiKey, retireApiKey),
   route(ApiKeyService.method.revokeApiKey, revokeApiKey),
+  route(ApiKeyService.method.getApiKeyUsage, getApiKeyUsage),
+  route(ApiKeyService.method.reportLeakedKey, reportLeakedKey),
+  route(AllowlistService.method.createAllowlistEntry, createAllowlistEntry),
+  route(AllowlistService.method.getAllowlistEntry, getAllowlistEntry),
+  route(AllowlistService.method.listAllowlistEntries, listAllowlistEntries),
+  route(AllowlistService.method.updateAllowlistEntry, updateAllowlistEntry),
+  route(AllowlistService.method.deleteAllowlistEntry, deleteAllowlistEntry),
+  route(AllowlistService.method.getAllowlist, getAllowlist),
+  route(AllowlistService.method.updateAllowlist, updateAllowlist),
+  route(AllowlistService.method.testAddress, testAddress),
+  route(AllowlistService.method.suggestAllowlistEntries, suggestAllowlistEntries),
   route(AuditService.method.listAuditEvents, listAuditEvents),
 ];
 

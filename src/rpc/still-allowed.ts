@@ -1,7 +1,9 @@
+import { Allowlists } from "../auth/allowlists.ts";
 import { sessionEnded, userPrincipal } from "../auth/sessions.ts";
 import type { Transaction } from "../store/database.ts";
 import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
+import { admitAddress } from "./admit-address.ts";
 import { admitCredential } from "./admit-credential.ts";
 import type { App } from "./app.ts";
 import { authorizeCall } from "./authorize-call.ts";
@@ -20,14 +22,16 @@ export async function ensureStillAllowed(
   epoch: number,
 ): Promise<void> {
   const { sessionId } = call.principal;
-  if (sessionId !== "") await readUser(tx, call, sessionId);
-  else if (call.signed === undefined || epoch <= call.epoch) return;
-  else admitCredential(call, await app.credentials.readIn(tx, call.signed.accessKey), true);
+  if (sessionId !== "") await readUser(app, tx, call, sessionId);
+  else if (call.signed === undefined || epoch <= (call.credential?.epoch ?? 0)) return;
+  else admitCredential(app, call, await app.credentials.readIn(tx, call.signed.accessKey), true);
   authorizeCall(call);
 }
 
-async function readUser(tx: Transaction, call: Call, sessionId: string): Promise<void> {
+async function readUser(app: App, tx: Transaction, call: Call, sessionId: string): Promise<void> {
   const user = await findSessionUser(tx, sessionId);
   if (user === undefined) throw sessionEnded();
-  call.authenticated(userPrincipal(user, sessionId, organizationOf(user)));
+  const principal = userPrincipal(user, sessionId, organizationOf(user));
+  admitAddress(app, call, principal, Allowlists.of(user.allowlists));
+  call.authenticated(principal);
 }

@@ -5,6 +5,7 @@ import { HmacKey } from "../auth/hmac.ts";
 import { authenticateSession } from "../auth/sessions.ts";
 import { hasSignature, macHolds, readSignature, type SignedHead } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
+import { admitAddress } from "../rpc/admit-address.ts";
 import { admitCredential } from "../rpc/admit-credential.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
@@ -15,7 +16,8 @@ const decoyKey = new HmacKey(randomBytes(52));
 /**
  * Finds out who is calling. RPCs that anybody may call look at no credentials at all.
  * @returns a promise only where somebody had to be asked: the key was not cached, or it is a session
- * @throws ServiceError UNAUTHENTICATED, or PERMISSION_DENIED when the RPC is not for such callers
+ * @throws ServiceError UNAUTHENTICATED, or PERMISSION_DENIED when the RPC is not for such callers, or the
+ *   caller's address is not allowed
  */
 export function authenticate(app: App, call: Call): Promise<void> | undefined {
   if (call.method.callers.has(Caller.ANONYMOUS)) return undefined;
@@ -24,14 +26,19 @@ export function authenticate(app: App, call: Call): Promise<void> | undefined {
   call.signed = signed;
   const credential = app.credentials.get(signed.accessKey);
   if (credential instanceof Promise) {
-    return credential.then((loaded) => authenticateKey(call, signed, loaded));
+    return credential.then((loaded) => authenticateKey(app, call, signed, loaded));
   }
-  authenticateKey(call, signed, credential);
+  authenticateKey(app, call, signed, credential);
   return undefined;
 }
 
-function authenticateKey(call: Call, signed: SignedHead, credential: Credential | undefined): void {
-  admitCredential(call, credential, macHolds(signed, credential?.key ?? decoyKey));
+function authenticateKey(
+  app: App,
+  call: Call,
+  signed: SignedHead,
+  credential: Credential | undefined,
+): void {
+  admitCredential(app, call, credential, macHolds(signed, credential?.key ?? decoyKey));
   ensureRightCaller(call, Caller.SIGNATURE);
 }
 
@@ -44,7 +51,15 @@ async function authenticateToken(app: App, call: Call): Promise<void> {
       "Sign the request with an API key (headers signature-input, signature and content-digest), or send a user's access token (header authorization).",
     );
   }
-  call.authenticated(await authenticateSession(app.db, app.accessTokens, authorization));
+  const { principal, allowlists } = await authenticateSession(
+    app.db,
+    app.accessTokens,
+    authorization,
+  );
+  const { organizationId } = principal;
+  call.claimant = { organizationId, principal };
+  admitAddress(app, call, principal, allowlists);
+  call.authenticated(principal);
   ensureRightCaller(call, Caller.SESSION);
 }
 
@@ -57,7 +72,7 @@ export async function reauthenticate(app: App, call: Call): Promise<void> {
   if (call.signed === undefined) return authenticateToken(app, call);
   const { organizationId } = call.principal;
   const credential = await app.credentials.getAt(call.signed.accessKey, organizationId, undefined);
-  admitCredential(call, credential, true);
+  admitCredential(app, call, credential, true);
 }
 
 function ensureRightCaller({ method }: Call, caller: Caller): void {

@@ -89,7 +89,7 @@ export class ConnectHandlers {
   async #gate(context: HandlerContext): Promise<void> {
     const exchange = context.values.get(exchangeKey) as Exchange;
     const route = this.#routes.get(context.method as Route["method"]["desc"]) as Route;
-    const call = toCall(route, context, exchange.request);
+    const call = toCall(this.#app, route, context, exchange.request);
     exchange.call = call;
     context.responseHeader.set("x-request-id", call.requestId);
     try {
@@ -126,14 +126,15 @@ export class ConnectHandlers {
   }
 }
 
-function toCall(route: Route, context: HandlerContext, request: NodeRequest): Call {
+function toCall(app: App, route: Route, context: HandlerContext, request: NodeRequest): Call {
   const authority = "authority" in request ? request.authority : (request.headers.host ?? "");
   const timeoutMs = context.timeoutMs();
   const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  const head = new NodeHead(request.method ?? "", authority, request.url ?? "", request.headers);
   return new Call({
     method: route.method,
-    head: new NodeHead(request.method ?? "", authority, request.url ?? "", request.headers),
-    address: peerAddress(request.socket.remoteAddress),
+    head,
+    address: app.proxies.sourceAddress(peerAddress(request.socket.remoteAddress), head),
     liveness: {
       get cancelled() {
         return context.signal.aborted && Date.now() < deadline;

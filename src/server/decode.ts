@@ -41,18 +41,24 @@ function parseJson<Desc extends DescMessage>(desc: Desc, bytes: Uint8Array): Mes
     return fromJsonString(desc, text);
   } catch (error) {
     const unknown = /key "(.{1,100})" is unknown/.exec(String(error))?.[1];
-    if (unknown !== undefined) throw unknownField(desc, `"${unknown}"`);
+    if (unknown !== undefined) throw unknownField(desc, nameOf(unknown));
     throw malformed(desc, "JSON", error);
   }
 }
 
+/** What is no name may be a secret in the wrong place. */
+function nameOf(key: string): string {
+  return /^\w{1,40}$/.test(key) ? `"${key}"` : "of the name that was sent";
+}
+
 function malformed(desc: DescMessage, format: string, cause: unknown): ServiceError {
-  // The parser's words name a field or an offset, and at worst what the caller itself sent there.
-  const detail = cause instanceof Error ? cause.message.slice(0, 200) : "";
+  // The parser's own words may quote what was sent, which may be a secret: only a field's name is told.
+  const field = /field ([\w.]{1,200})/.exec(String(cause))?.[1];
+  const where = field === undefined ? "" : ` (the field ${field} is wrong)`;
   return new ServiceError(
     Code.invalidArgument,
     "MESSAGE_MALFORMED",
-    `The body is not a ${desc.typeName} in ${format} (${detail}). Check the client's contract version and encoding.`,
+    `The body is not a ${desc.typeName} in ${format}${where}. Check the client's contract version and encoding.`,
     { cause },
   );
 }
@@ -79,16 +85,36 @@ function inspect(desc: DescMessage, message: Message, path: string): void {
 function inspectNested(field: DescField, value: object, path: string): void {
   const name = path + field.name;
   if (field.fieldKind === "message") inspect(field.message, value as Message, `${name}.`);
-  if (field.fieldKind !== "list") return;
-  if ((value as unknown[]).length > maxListLength) {
-    throw invalidFields([{ field: name, description: `must have at most ${maxListLength} items` }]);
-  }
-  for (const [i, item] of (value as unknown[]).entries()) {
+  if (field.fieldKind === "list") inspectList(field, value as unknown[], name);
+  if (field.fieldKind === "map") inspectMap(field, Object.entries(value), name);
+}
+
+function inspectList(field: DescField & { fieldKind: "list" }, items: unknown[], name: string) {
+  ensureFew(items.length, name);
+  for (const [i, item] of items.entries()) {
     if (typeof item === "string") inspectText(item, `${name}[${i}]`);
     else if (field.listKind === "message") {
       inspect(field.message, item as Message, `${name}[${i}].`);
     }
   }
+}
+
+function inspectMap(
+  field: DescField & { fieldKind: "map" },
+  entries: [string, unknown][],
+  name: string,
+) {
+  ensureFew(entries.length, name);
+  for (const [key, item] of entries) {
+    inspectText(key, name);
+    if (typeof item === "string") inspectText(item, `${name}["${key}"]`);
+    else if (field.mapKind === "message") inspect(field.message, item as Message, `${name}.`);
+  }
+}
+
+function ensureFew(count: number, name: string): void {
+  if (count <= maxListLength) return;
+  throw invalidFields([{ field: name, description: `must have at most ${maxListLength} items` }]);
 }
 
 function inspectText(text: string, field: string): void {

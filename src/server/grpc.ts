@@ -38,7 +38,8 @@ export function createGrpcServer(app: App, outcomes: Outcomes): GrpcServer {
     server.register(
       route.method.path,
       (raw: RawCall, respond: sendUnaryData<Buffer>) => {
-        void handle(app, outcomes, toCall(route, raw, watch.arrived(raw)), route, raw, respond);
+        const call = toCall(app, route, raw, watch.arrived(raw));
+        void handle(app, outcomes, call, route, raw, respond);
       },
       (bytes: Buffer) => bytes,
       (bytes: Buffer) => bytes,
@@ -71,12 +72,14 @@ async function handle(
   }
 }
 
-function toCall(route: Route, raw: RawCall, { headers, address }: WatchedStream): Call {
+function toCall(app: App, route: Route, raw: RawCall, stream: WatchedStream): Call {
+  const { headers, address } = stream;
   const authority = headers[":authority"] ?? headers.host ?? "";
+  const head = new NodeHead("POST", authority, route.method.path, headers);
   return new Call({
     method: route.method,
-    head: new NodeHead("POST", authority, route.method.path, headers),
-    address,
+    head,
+    address: app.proxies.sourceAddress(address, head),
     liveness: new GrpcLiveness(raw),
   });
 }

@@ -13,8 +13,10 @@ import { validate } from "./validate.ts";
 //
 //   admit       before the body is read, so that a stranger's body costs nothing
 //     can record   a refusal that could not be recorded must not be given
-//     authenticate who is calling; nothing is stored for a caller who is not known
-//     spend nonce  only after the HMAC held: else anybody could use up the nonces of others
+//     authenticate who is calling; nothing is stored for a caller who is not known. Its address too, by
+//       the allowlists, and only then: they are no business of whoever has not proven who he is
+//     spend nonce  only after the HMAC held: else anybody could use up the nonces of others; its round
+//       trip also tells a change of access, after which the caller is admitted anew, and a rate limit
 //     (authenticate again, on the HTTP server, when the body took its time: a revocation may have been
 //     answered meanwhile; a change holds this once more, in its transaction)
 //   check body  before anything parses it: what was not signed is not looked at

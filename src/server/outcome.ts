@@ -1,8 +1,8 @@
 import type { Registry } from "prom-client";
 import { Code, type ServiceError } from "../errors.ts";
+import { withoutSecrets } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
-import { audited } from "../rpc/change.ts";
 import { asServiceError } from "../store/errors.ts";
 import { CallMetrics } from "./call-metrics.ts";
 
@@ -37,7 +37,8 @@ export class Outcomes {
         rpc: call.method.action,
         reason: error.trueReason,
         address: call.address,
-        accessKey: call.signed?.accessKey,
+        // The two halves of a key are easily mistaken for each other.
+        accessKey: withoutSecrets(call.signed?.accessKey ?? ""),
         ...(isFault && { err: error.cause ?? error }),
       },
       "call refused",
@@ -51,7 +52,7 @@ export class Outcomes {
     if (organizationId === undefined || error.reason === "AUDIT_UNAVAILABLE") return;
     const apiKeyId = call.claimant?.apiKeyId;
     this.#app.audit.recordRefusal(
-      audited(call, { organizationId, principal, apiKeyId }),
+      call.audited({ organizationId, principal, apiKeyId }),
       error.trueReason,
     );
   }

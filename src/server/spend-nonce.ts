@@ -7,14 +7,21 @@ import type { NonceVerdict } from "../store/replay/replay-store.ts";
 
 /**
  * Uses the signature up: of any number of calls with the same nonce, one gets past here. The same
- * round trip tells whether anybody's access has changed since the credential was read.
- * @throws ServiceError NONCE_REPLAYED, REPLAY_STORE_UNAVAILABLE or REPLAY_STORE_RECOVERING
+ * round trip tells whether anybody's access has changed since the credential was read, and whether the
+ * key calls too often.
+ * @throws ServiceError NONCE_REPLAYED, REPLAY_STORE_UNAVAILABLE, REPLAY_STORE_RECOVERING or
+ *   RATE_LIMITED, or as admitCredential
  */
 export async function spendNonce(app: App, call: Call): Promise<void> {
-  const { signed } = call;
-  if (signed === undefined) return;
-  const { organizationId, apiKeyId } = call.principal;
-  const verdict = await app.replay.admit({ organizationId, keyId: apiKeyId, nonce: signed.nonce });
+  const { signed, credential } = call;
+  if (signed === undefined || credential === undefined) return;
+  const { organizationId, apiKeyId } = credential.principal;
+  const verdict = await app.replay.admit({
+    organizationId,
+    keyId: apiKeyId,
+    nonce: signed.nonce,
+    limits: credential.limits,
+  });
   if (!verdict.fresh) {
     throw new ServiceError(
       Code.unauthenticated,
@@ -23,9 +30,21 @@ export async function spendNonce(app: App, call: Call): Promise<void> {
     );
   }
   ensureRemembered(signed.created, verdict);
-  if (verdict.epoch === undefined || verdict.epoch > call.epoch) {
+  if (verdict.epoch === undefined || verdict.epoch > credential.epoch) {
     await recheck(app, call, signed.accessKey, verdict.epoch);
   }
+  const { address, userAgent, method } = call;
+  app.usage.note({ apiKeyId, address, userAgent, rpc: method.action });
+  if (verdict.retryAfterMs > 0) throw rateLimited(verdict.retryAfterMs);
+}
+
+function rateLimited(retryAfterMs: number): ServiceError {
+  return new ServiceError(
+    Code.resourceExhausted,
+    "RATE_LIMITED",
+    `The API key or its service account calls more often than it may. Try again in ${Math.ceil(retryAfterMs)} ms, signed afresh, or ask an administrator for a higher limit.`,
+    { retryAfterMs },
+  );
 }
 
 /**
@@ -54,6 +73,6 @@ async function recheck(
   const { organizationId } = call.principal;
   const credential = await app.credentials.getAt(accessKey, organizationId, epoch);
   // The secret of an access key never changes, so the signature holds still.
-  admitCredential(call, credential, true);
+  admitCredential(app, call, credential, true);
   if (epoch === undefined) await app.replay.publishEpoch(organizationId, credential.epoch);
 }

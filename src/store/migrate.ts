@@ -2,10 +2,12 @@ import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import type { Database } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as keyLifecycle from "./migrations/0002-key-lifecycle.ts";
 
 /** In order; a migration that was released is never edited, only followed. */
 const migrations: Record<string, Migration> = {
   "0001-initial": initial,
+  "0002-key-lifecycle": keyLifecycle,
 };
 
 /**

@@ -8,27 +8,63 @@ export interface OrganizationRow {
   sealed_data_key: Buffer;
   access_epoch: number;
   create_time: Date;
+  max_api_key_lifetime_seconds: number | null;
+  max_api_keys: number;
 }
+
+/** What can be changed of an organization. */
+export type OrganizationChanges = Partial<
+  Pick<OrganizationRow, "name" | "max_api_key_lifetime_seconds" | "max_api_keys">
+>;
 
 /** What everybody in the organization may know of it. */
-export function summaryOf(row: Pick<OrganizationRow, "slug" | "name" | "create_time">) {
-  return { slug: row.slug, name: row.name, createTime: row.create_time };
-}
-
-/** The same, of a row that it was joined to. */
-export function organizationOf(row: {
-  organization_slug: string;
-  organization_name: string;
-  organization_create_time: Date;
-}) {
+export function summaryOf(row: Omit<OrganizationRow, "id" | "sealed_data_key" | "access_epoch">) {
   return {
-    slug: row.organization_slug,
-    name: row.organization_name,
-    createTime: row.organization_create_time,
+    slug: row.slug,
+    name: row.name,
+    createTime: row.create_time,
+    maxApiKeyLifetimeSeconds: row.max_api_key_lifetime_seconds,
+    maxApiKeys: row.max_api_keys,
   };
 }
 
-const columns = ["id", "slug", "name", "sealed_data_key", "access_epoch", "create_time"] as const;
+/** The same, for a query that joins the organization. */
+export const organizationColumns = [
+  "organizations.slug as organization_slug",
+  "organizations.name as organization_name",
+  "organizations.create_time as organization_create_time",
+  "organizations.max_api_key_lifetime_seconds",
+  "organizations.max_api_keys",
+] as const;
+
+/** What `organizationColumns` selects. */
+export interface JoinedOrganization {
+  organization_slug: string;
+  organization_name: string;
+  organization_create_time: Date;
+  max_api_key_lifetime_seconds: number | null;
+  max_api_keys: number;
+}
+
+export function organizationOf(row: JoinedOrganization) {
+  return summaryOf({
+    ...row,
+    slug: row.organization_slug,
+    name: row.organization_name,
+    create_time: row.organization_create_time,
+  });
+}
+
+const columns = [
+  "id",
+  "slug",
+  "name",
+  "sealed_data_key",
+  "access_epoch",
+  "create_time",
+  "max_api_key_lifetime_seconds",
+  "max_api_keys",
+] as const;
 
 export async function insertOrganization(
   tx: Transaction,
@@ -49,6 +85,20 @@ export async function findOrganizationBySlug(
   slug: string,
 ): Promise<OrganizationRow | undefined> {
   return db.selectFrom("organizations").select(columns).where("slug", "=", slug).executeTakeFirst();
+}
+
+/** Changes a row that the transaction holds by its access epoch. */
+export async function updateOrganization(
+  tx: Transaction,
+  id: string,
+  changes: OrganizationChanges,
+): Promise<OrganizationRow> {
+  return tx
+    .updateTable("organizations")
+    .set(changes)
+    .where("id", "=", id)
+    .returning(columns)
+    .executeTakeFirstOrThrow();
 }
 
 /** Whether anybody has set this installation up. */

@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { ColumnType, Generated } from "kysely";
 
 /** The tables, as the newest migration leaves them. Times are `timestamptz`; ids are TypeIDs. */
 export interface Schema {
@@ -11,8 +11,13 @@ export interface Schema {
   token_keys: TokenKeyTable;
   service_accounts: ServiceAccountTable;
   api_keys: ApiKeyTable;
+  api_key_uses: ApiKeyUseTable;
+  api_key_daily_uses: ApiKeyDailyUseTable;
+  api_key_address_uses: ApiKeyAddressUseTable;
+  allowlists: AllowlistTable;
+  allowlist_entries: AllowlistEntryTable;
   idempotent_requests: IdempotentRequestTable;
-  login_attempts: LoginAttemptTable;
+  attempts: AttemptTable;
   audit_events: AuditEventTable;
 }
 
@@ -31,6 +36,9 @@ interface OrganizationTable {
   access_epoch: Generated<number>;
   access_epoch_time: Generated<Date>;
   create_time: Generated<Date>;
+  /** null: without limit. */
+  max_api_key_lifetime_seconds: number | null;
+  max_api_keys: Generated<number>;
 }
 
 interface AccountTable {
@@ -86,6 +94,9 @@ interface ServiceAccountTable {
   update_time: Generated<Date>;
   disable_time: Date | null;
   delete_time: Date | null;
+  /** Both null: without limit. */
+  rate_per_second: number | null;
+  rate_burst: number | null;
 }
 
 interface ApiKeyTable {
@@ -99,6 +110,71 @@ interface ApiKeyTable {
   description: string;
   create_time: Generated<Date>;
   revoke_time: Date | null;
+  name: string;
+  labels: ColumnType<Record<string, string>, string, string>;
+  /** null: all that its service account may. */
+  permission_limit: string[] | null;
+  /** Both null: as often as its service account may. */
+  rate_per_second: number | null;
+  rate_burst: number | null;
+  version: Generated<number>;
+  update_time: Generated<Date>;
+  expire_time: Date | null;
+  /** When the key that replaces it makes it needless. */
+  retire_time: Date | null;
+  disable_time: Date | null;
+  revoke_reason: Generated<string>;
+  predecessor_id: string | null;
+  successor_id: string | null;
+  leak_time: Date | null;
+  leak_source: Generated<string>;
+  /** null: not known yet, of a key that is older than fingerprints. */
+  secret_fingerprint: Buffer | null;
+  /** The end that the audit log has announced. */
+  announced_end_time: Date | null;
+}
+
+/** The last use of a key. */
+interface ApiKeyUseTable {
+  api_key_id: string;
+  time: Date;
+  address: string;
+  user_agent: string;
+  rpc: string;
+}
+
+interface ApiKeyDailyUseTable {
+  api_key_id: string;
+  /** In UTC. */
+  date: string;
+  calls: number;
+}
+
+interface ApiKeyAddressUseTable {
+  api_key_id: string;
+  address: string;
+  /** In UTC. */
+  date: string;
+  calls: number;
+  last_time: Date;
+}
+
+interface AllowlistTable {
+  organization_id: string;
+  /** An organization, an account, a service account or an API key. */
+  resource_id: string;
+  report_only: Generated<boolean>;
+}
+
+interface AllowlistEntryTable {
+  id: string;
+  organization_id: string;
+  resource_id: string;
+  /** Canonical. */
+  cidr: string;
+  description: string;
+  expire_time: Date | null;
+  create_time: Generated<Date>;
 }
 
 interface IdempotentRequestTable {
@@ -111,7 +187,7 @@ interface IdempotentRequestTable {
   create_time: Generated<Date>;
 }
 
-interface LoginAttemptTable {
+interface AttemptTable {
   subject: string;
   attempts: number;
   window_start: Date;

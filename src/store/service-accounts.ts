@@ -1,4 +1,5 @@
 import { sql, type UpdateObject } from "kysely";
+import { removeAllowlists } from "./allowlists.ts";
 import type { Queryable, Transaction } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -14,6 +15,8 @@ export interface ServiceAccountRow {
   update_time: Date;
   disable_time: Date | null;
   delete_time: Date | null;
+  rate_per_second: number | null;
+  rate_burst: number | null;
 }
 
 /** How long a deleted service account can be had back. */
@@ -23,7 +26,14 @@ export async function insertServiceAccount(
   tx: Transaction,
   row: Pick<
     ServiceAccountRow,
-    "id" | "organization_id" | "account_id" | "name" | "description" | "permissions"
+    | "id"
+    | "organization_id"
+    | "account_id"
+    | "name"
+    | "description"
+    | "permissions"
+    | "rate_per_second"
+    | "rate_burst"
   >,
 ): Promise<ServiceAccountRow> {
   return tx.insertInto("service_accounts").values(row).returningAll().executeTakeFirstOrThrow();
@@ -106,7 +116,12 @@ export async function purgeServiceAccounts(
     .execute();
   const ids = expired.map((row) => row.id);
   if (ids.length === 0) return [];
-  await tx.deleteFrom("api_keys").where("service_account_id", "in", ids).execute();
+  const keys = await tx
+    .deleteFrom("api_keys")
+    .where("service_account_id", "in", ids)
+    .returning("id")
+    .execute();
+  await removeAllowlists(tx, [...ids, ...keys.map((key) => key.id)]);
   await tx.deleteFrom("service_accounts").where("id", "in", ids).execute();
   return expired;
 }

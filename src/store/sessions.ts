@@ -1,5 +1,7 @@
 import { sql } from "kysely";
+import { allowlistsOf } from "./allowlists.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
+import { type JoinedOrganization, organizationColumns } from "./organizations.ts";
 import type { UserRow } from "./users.ts";
 
 export interface SessionRow {
@@ -14,11 +16,10 @@ export async function insertSession(tx: Transaction, row: SessionRow): Promise<v
 }
 
 /** A user with its session and its organization. */
-export interface SessionUserRow extends UserRow {
+export interface SessionUserRow extends UserRow, JoinedOrganization {
   session_expire_time: Date;
-  organization_slug: string;
-  organization_name: string;
-  organization_create_time: Date;
+  /** See allowlistsOf. */
+  allowlists: string | null;
 }
 
 /** The user of a session that is still good, if it is and the user may log in. */
@@ -31,11 +32,10 @@ export async function findSessionUser(
     .innerJoin("users", "users.id", "sessions.user_id")
     .selectAll("users")
     .innerJoin("organizations", "organizations.id", "users.organization_id")
+    .select(organizationColumns)
     .select([
       "sessions.expire_time as session_expire_time",
-      "organizations.slug as organization_slug",
-      "organizations.name as organization_name",
-      "organizations.create_time as organization_create_time",
+      allowlistsOf(sql.ref("users.organization_id"), []).as("allowlists"),
     ])
     .where("sessions.id", "=", sessionId)
     .where("sessions.end_time", "is", null)

@@ -44,6 +44,13 @@ describe("an API key", () => {
     const other = service.signed(await service.issueKey());
     const third = await other.serviceAccounts.issueKey({ serviceAccountId, requestId });
     expect(third.id).not.toBe(first.id);
+    const own = await service.issueKey();
+    const issued = await service.admin.apiKeys.issue({ serviceAccountId: own.serviceAccountId });
+    const sibling = service.signed({ ...own, ...issued, secretKey: issued.secretKey });
+    const [one, two] = [service.signed(own), sibling].map((client) =>
+      client.serviceAccounts.issueKey({ serviceAccountId, requestId }),
+    );
+    expect((await one)?.id).not.toBe((await two)?.id);
   });
 
   test("is refused from the moment that its revocation is answered, on every replica", async () => {

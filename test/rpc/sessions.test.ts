@@ -46,7 +46,8 @@ describe("a login", () => {
     expect(await refusalOf(auth().login(request))).toEqual({
       code: "unauthenticated",
       reason: "LOGIN_FAILED",
-      message: "Organization, email and password do not belong together. Check all three.",
+      message:
+        "Organization, email and password do not belong together, or you may not log in from your address. Check all of them.",
     });
   });
 
@@ -135,7 +136,7 @@ describe("an access token", () => {
 test("a login that succeeds is not counted", async () => {
   for (let login = 0; login < 3; login++) await auth().login(administrator);
   const counts = () =>
-    service.database.query<{ attempts: number }>("select attempts from login_attempts");
+    service.database.query<{ attempts: number }>("select attempts from attempts");
   const before = await counts();
   for (let login = 0; login < 5; login++) await auth().login(administrator);
   expect(await counts()).toEqual(before);

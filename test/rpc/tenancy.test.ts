@@ -46,6 +46,10 @@ async function otherAdministrator(): Promise<Client> {
 
 test("what belongs to another organization is not there", async () => {
   const { serviceAccountId, apiKeyId } = ours;
+  const [address, cidr] = ["192.0.2.1", "192.0.2.0/24"];
+  await service.admin.accounts.create({ accountId: "acc-ours" });
+  const { id } = await service.admin.allowlists.add({ resourceId: "acc-ours", cidr });
+  const entry = { allowlistEntryId: id };
   const attempts = {
     getServiceAccount: () => stranger.serviceAccounts.get({ serviceAccountId }),
     update: () => stranger.serviceAccounts.update({ serviceAccountId, name: "Mine" }),
@@ -57,6 +61,24 @@ test("what belongs to another organization is not there", async () => {
     getKey: () => stranger.apiKeys.get({ apiKeyId }),
     listKeys: () => stranger.apiKeys.list({ serviceAccountId }).page(),
     revoke: () => stranger.apiKeys.revoke({ apiKeyId }),
+    updateKey: () => stranger.apiKeys.update({ apiKeyId, name: "Mine" }),
+    disableKey: () => stranger.apiKeys.disable({ apiKeyId }),
+    enableKey: () => stranger.apiKeys.enable({ apiKeyId }),
+    rotate: () => stranger.apiKeys.rotate({ apiKeyId }),
+    retire: () => stranger.apiKeys.retire({ apiKeyId }),
+    usage: () => stranger.apiKeys.usage({ apiKeyId }),
+    addOrganizationEntry: () =>
+      stranger.allowlists.add({ resourceId: service.organizationId, cidr }),
+    addKeyEntry: () => stranger.allowlists.add({ resourceId: apiKeyId, cidr }),
+    addAccountEntry: () => stranger.allowlists.add({ resourceId: "acc-ours", cidr }),
+    getEntry: () => stranger.allowlists.get(entry),
+    updateEntry: () => stranger.allowlists.update({ ...entry, description: "Mine" }),
+    removeEntry: () => stranger.allowlists.remove(entry),
+    listEntries: () => stranger.allowlists.list({ resourceId: apiKeyId }).page(),
+    getAllowlist: () => stranger.allowlists.getAllowlist({ resourceId: apiKeyId }),
+    report: () => stranger.allowlists.setReportOnly({ resourceId: apiKeyId, reportOnly: true }),
+    testAddress: () => stranger.allowlists.testAddress({ resourceId: apiKeyId, address }),
+    suggest: () => stranger.allowlists.suggest({ resourceId: serviceAccountId }),
   };
   for (const [name, attempt] of Object.entries(attempts)) {
     const refusal = await refusalOf(attempt() as Promise<unknown>);
@@ -67,12 +89,25 @@ test("what belongs to another organization is not there", async () => {
 
 test("lists and the audit log show nothing of another organization", async () => {
   expect(await Array.fromAsync(stranger.serviceAccounts.list())).toEqual([]);
+  expect(await Array.fromAsync(stranger.apiKeys.list())).toEqual([]);
   const events = await Array.fromAsync(stranger.auditEvents.list());
   expect(events.length).toBeGreaterThan(0);
   expect(events.map(({ principalId }) => principalId)).not.toContain(
     service.first.administrator.id,
   );
   expect((await stranger.organizations.getInfo()).slug).toBe("other");
+});
+
+test("an allowlist of one organization's account does not count for another's of that name", async () => {
+  const here = { resourceId: "acc-123", cidr: "192.0.2.0/24" };
+  const { id } = await service.admin.allowlists.add(here);
+  const { entryCount } = await stranger.allowlists.getAllowlist({ resourceId: "acc-123" });
+  expect(entryCount).toBe(0);
+  const account = await stranger.serviceAccounts.create({ accountId: "acc-123", name: "There" });
+  const key = await stranger.apiKeys.issue({ serviceAccountId: account.id });
+  const there = { ...key, secretKey: key.secretKey, apiKeyId: key.id };
+  await service.signed(there).organizations.getInfo();
+  await service.admin.allowlists.remove({ allowlistEntryId: id });
 });
 
 test("two organizations may use the same account and request identifiers", async () => {

@@ -26,7 +26,7 @@ test("several processes that start at once migrate once", async () => {
   await client.connect();
   const { rows } = await client.query("select name from schema_migrations");
   await client.end();
-  expect(rows).toEqual([{ name: "0001-initial" }]);
+  expect(rows).toEqual([{ name: "0001-initial" }, { name: "0002-key-lifecycle" }]);
   await Promise.all(databases.map((db) => db.destroy()));
 });
 

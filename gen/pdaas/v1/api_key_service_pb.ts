@@ -5,16 +5,18 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_pdaas_v1_access } from "./access_pb.ts";
+import type { RateLimit } from "./rate_limit_pb.ts";
+import { file_pdaas_v1_rate_limit } from "./rate_limit_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file pdaas/v1/api_key_service.proto.
  */
 export const file_pdaas_v1_api_key_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wZGFhcy92MS9hcGlfa2V5X3NlcnZpY2UucHJvdG8SCHBkYWFzLnYxIp8BChJJc3N1ZUFwaUtleVJlcXVlc3QSNQoSc2VydmljZV9hY2NvdW50X2lkGAEgASgJQhm6SBZyFDISXnN2Y19bMC05YS16XXsyNn0kEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxjoBxIzCgpyZXF1ZXN0X2lkGAMgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17OCw2NH0kIlEKE0lzc3VlQXBpS2V5UmVzcG9uc2USIQoHYXBpX2tleRgBIAEoCzIQLnBkYWFzLnYxLkFwaUtleRIXCgpzZWNyZXRfa2V5GAIgASgJQgOAAQEiQQoQR2V0QXBpS2V5UmVxdWVzdBItCgphcGlfa2V5X2lkGAEgASgJQhm6SBZyFDISXmtleV9bMC05YS16XXsyNn0kIjYKEUdldEFwaUtleVJlc3BvbnNlEiEKB2FwaV9rZXkYASABKAsyEC5wZGFhcy52MS5BcGlLZXkiiAEKEkxpc3RBcGlLZXlzUmVxdWVzdBI1ChJzZXJ2aWNlX2FjY291bnRfaWQYASABKAlCGbpIFnIUMhJec3ZjX1swLTlhLXpdezI2fSQSHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEIlIKE0xpc3RBcGlLZXlzUmVzcG9uc2USIgoIYXBpX2tleXMYASADKAsyEC5wZGFhcy52MS5BcGlLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkQKE1Jldm9rZUFwaUtleVJlcXVlc3QSLQoKYXBpX2tleV9pZBgBIAEoCUIZukgWchQyEl5rZXlfWzAtOWEtel17MjZ9JCI5ChRSZXZva2VBcGlLZXlSZXNwb25zZRIhCgdhcGlfa2V5GAEgASgLMhAucGRhYXMudjEuQXBpS2V5IuEBCgZBcGlLZXkSCgoCaWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhIKCmFjY2Vzc19rZXkYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wZGFhcy52MS5BcGlLZXlTdGF0ZRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKmEKC0FwaUtleVN0YXRlEh0KGUFQSV9LRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBUElfS0VZX1NUQVRFX0FDVElWRRABEhkKFUFQSV9LRVlfU1RBVEVfUkVWT0tFRBACMv0DCg1BcGlLZXlTZXJ2aWNlEm0KC0lzc3VlQXBpS2V5EhwucGRhYXMudjEuSXNzdWVBcGlLZXlSZXF1ZXN0Gh0ucGRhYXMudjEuSXNzdWVBcGlLZXlSZXNwb25zZSIhyvMYHQoCAgMSDUFwaUtleXMud3JpdGUYASIGQXBpS2V5EnMKCUdldEFwaUtleRIaLnBkYWFzLnYxLkdldEFwaUtleVJlcXVlc3QaGy5wZGFhcy52MS5HZXRBcGlLZXlSZXNwb25zZSItkAIByvMYJgoCAgMSDEFwaUtleXMucmVhZCIGQXBpS2V5KgphcGlfa2V5X2lkEokBCgtMaXN0QXBpS2V5cxIcLnBkYWFzLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBodLnBkYWFzLnYxLkxpc3RBcGlLZXlzUmVzcG9uc2UiPZACAcrzGDYKAgIDEgxBcGlLZXlzLnJlYWQiDlNlcnZpY2VBY2NvdW50KhJzZXJ2aWNlX2FjY291bnRfaWQSfAoMUmV2b2tlQXBpS2V5Eh0ucGRhYXMudjEuUmV2b2tlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLlJldm9rZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access]);
+  fileDesc("Ch5wZGFhcy92MS9hcGlfa2V5X3NlcnZpY2UucHJvdG8SCHBkYWFzLnYxIvADChJJc3N1ZUFwaUtleVJlcXVlc3QSNQoSc2VydmljZV9hY2NvdW50X2lkGAEgASgJQhm6SBZyFDISXnN2Y19bMC05YS16XXsyNn0kEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxjoBxIzCgpyZXF1ZXN0X2lkGAMgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17OCw2NH0kEhUKBG5hbWUYBCABKAlCB7pIBHICGGQSZwoGbGFiZWxzGAUgAygLMigucGRhYXMudjEuSXNzdWVBcGlLZXlSZXF1ZXN0LkxhYmVsc0VudHJ5Qi26SCqaAScQQCIcchoyGF5bYS16XVthLXowLTlfLi1dezAsNjJ9JCoFcgMY/wESQgoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIzChBwZXJtaXNzaW9uX2xpbWl0GAcgASgLMhkucGRhYXMudjEuUGVybWlzc2lvbkxpbWl0EicKCnJhdGVfbGltaXQYCCABKAsyEy5wZGFhcy52MS5SYXRlTGltaXQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJRChNJc3N1ZUFwaUtleVJlc3BvbnNlEiEKB2FwaV9rZXkYASABKAsyEC5wZGFhcy52MS5BcGlLZXkSFwoKc2VjcmV0X2tleRgCIAEoCUIDgAEBIkEKEEdldEFwaUtleVJlcXVlc3QSLQoKYXBpX2tleV9pZBgBIAEoCUIZukgWchQyEl5rZXlfWzAtOWEtel17MjZ9JCI2ChFHZXRBcGlLZXlSZXNwb25zZRIhCgdhcGlfa2V5GAEgASgLMhAucGRhYXMudjEuQXBpS2V5ItEBChJMaXN0QXBpS2V5c1JlcXVlc3QSOAoSc2VydmljZV9hY2NvdW50X2lkGAEgASgJQhy6SBnYAQFyFDISXnN2Y19bMC05YS16XXsyNn0kEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABBJECg1leHBpcmVfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgAiUgoTTGlzdEFwaUtleXNSZXNwb25zZRIiCghhcGlfa2V5cxgBIAMoCzIQLnBkYWFzLnYxLkFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiyQQKE1VwZGF0ZUFwaUtleVJlcXVlc3QSLQoKYXBpX2tleV9pZBgBIAEoCUIZukgWchQyEl5rZXlfWzAtOWEtel17MjZ9JBIVCgRuYW1lGAIgASgJQge6SARyAhhkEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxjoBxJoCgZsYWJlbHMYBCADKAsyKS5wZGFhcy52MS5VcGRhdGVBcGlLZXlSZXF1ZXN0LkxhYmVsc0VudHJ5Qi26SCqaAScQQCIcchoyGF5bYS16XVthLXowLTlfLi1dezAsNjJ9JCoFcgMY/wESQgoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIzChBwZXJtaXNzaW9uX2xpbWl0GAYgASgLMhkucGRhYXMudjEuUGVybWlzc2lvbkxpbWl0EicKCnJhdGVfbGltaXQYByABKAsyEy5wZGFhcy52MS5SYXRlTGltaXQSNwoLdXBkYXRlX21hc2sYCCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQESFQoEZXRhZxgJIAEoCUIHukgEcgIYQBJCCgtyZXRpcmVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOQoUVXBkYXRlQXBpS2V5UmVzcG9uc2USIQoHYXBpX2tleRgBIAEoCzIQLnBkYWFzLnYxLkFwaUtleSJcChREaXNhYmxlQXBpS2V5UmVxdWVzdBItCgphcGlfa2V5X2lkGAEgASgJQhm6SBZyFDISXmtleV9bMC05YS16XXsyNn0kEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiOgoVRGlzYWJsZUFwaUtleVJlc3BvbnNlEiEKB2FwaV9rZXkYASABKAsyEC5wZGFhcy52MS5BcGlLZXkiagoTRW5hYmxlQXBpS2V5UmVxdWVzdBItCgphcGlfa2V5X2lkGAEgASgJQhm6SBZyFDISXmtleV9bMC05YS16XXsyNn0kEhUKBGV0YWcYAiABKAlCB7pIBHICGEASDQoFZm9yY2UYAyABKAgiOQoURW5hYmxlQXBpS2V5UmVzcG9uc2USIQoHYXBpX2tleRgBIAEoCzIQLnBkYWFzLnYxLkFwaUtleSKJAgoTUm90YXRlQXBpS2V5UmVxdWVzdBItCgphcGlfa2V5X2lkGAEgASgJQhm6SBZyFDISXmtleV9bMC05YS16XXsyNn0kEjsKB292ZXJsYXAYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDO2gMyABJCCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAEg0KBWZvcmNlGAQgASgIEjMKCnJlcXVlc3RfaWQYBSABKAlCH7pIHNgBAXIXMhVeW0EtWmEtejAtOV8tXXs4LDY0fSQieQoUUm90YXRlQXBpS2V5UmVzcG9uc2USIQoHYXBpX2tleRgBIAEoCzIQLnBkYWFzLnYxLkFwaUtleRIXCgpzZWNyZXRfa2V5GAIgASgJQgOAAQESJQoLcHJlZGVjZXNzb3IYAyABKAsyEC5wZGFhcy52MS5BcGlLZXkilQEKE1JldGlyZUFwaUtleVJlcXVlc3QSLQoKYXBpX2tleV9pZBgBIAEoCUIZukgWchQyEl5rZXlfWzAtOWEtel17MjZ9JBJACgxxdWlldF9wZXJpb2QYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDO2gMyABINCgVmb3JjZRgDIAEoCCI5ChRSZXRpcmVBcGlLZXlSZXNwb25zZRIhCgdhcGlfa2V5GAEgASgLMhAucGRhYXMudjEuQXBpS2V5Il4KE1Jldm9rZUFwaUtleVJlcXVlc3QSLQoKYXBpX2tleV9pZBgBIAEoCUIZukgWchQyEl5rZXlfWzAtOWEtel17MjZ9JBIYCgZyZWFzb24YAiABKAlCCLpIBXIDGPQDIjkKFFJldm9rZUFwaUtleVJlc3BvbnNlEiEKB2FwaV9rZXkYASABKAsyEC5wZGFhcy52MS5BcGlLZXkiXwoVR2V0QXBpS2V5VXNhZ2VSZXF1ZXN0Ei0KCmFwaV9rZXlfaWQYASABKAlCGbpIFnIUMhJea2V5X1swLTlhLXpdezI2fSQSFwoEZGF5cxgCIAEoBUIJukgGGgQYWigAIpMBChZHZXRBcGlLZXlVc2FnZVJlc3BvbnNlEiUKCGxhc3RfdXNlGAEgASgLMhMucGRhYXMudjEuQXBpS2V5VXNlEiYKCmRhaWx5X3VzZXMYAiADKAsyEi5wZGFhcy52MS5EYWlseVVzZRIqCgxhZGRyZXNzX3VzZXMYAyADKAsyFC5wZGFhcy52MS5BZGRyZXNzVXNlImYKFlJlcG9ydExlYWtlZEtleVJlcXVlc3QSMgoKc2VjcmV0X2tleRgBIAEoCUIegAEBukgYchYyFF5za19bMC05QS1aYS16XXs0OX0kEhgKBnNvdXJjZRgCIAEoCUIIukgFcgMY9AMiUwoXUmVwb3J0TGVha2VkS2V5UmVzcG9uc2USEgoKYWNjZXNzX2tleRgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnBkYWFzLnYxLkFwaUtleVN0YXRlIt4GCgZBcGlLZXkSCgoCaWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhIKCmFjY2Vzc19rZXkYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wZGFhcy52MS5BcGlLZXlTdGF0ZRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJldm9rZV9yZWFzb24YCCABKAkSDAoEbmFtZRgJIAEoCRIsCgZsYWJlbHMYCiADKAsyHC5wZGFhcy52MS5BcGlLZXkuTGFiZWxzRW50cnkSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGRpc2FibGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoQcGVybWlzc2lvbl9saW1pdBgNIAEoCzIZLnBkYWFzLnYxLlBlcm1pc3Npb25MaW1pdBInCgpyYXRlX2xpbWl0GA4gASgLMhMucGRhYXMudjEuUmF0ZUxpbWl0EgwKBGV0YWcYDyABKAkSLwoLdXBkYXRlX3RpbWUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnByZWRlY2Vzc29yX2lkGBEgASgJEhQKDHN1Y2Nlc3Nvcl9pZBgSIAEoCRIlCghsYXN0X3VzZRgTIAEoCzITLnBkYWFzLnYxLkFwaUtleVVzZRIvChJzdWNjZXNzb3JfbGFzdF91c2UYFCABKAsyEy5wZGFhcy52MS5BcGlLZXlVc2USLQoJbGVha190aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtsZWFrX3NvdXJjZRgWIAEoCRIvCgtyZXRpcmVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJfCg9QZXJtaXNzaW9uTGltaXQSTAoLcGVybWlzc2lvbnMYASADKAlCN7pINJIBMRBkGAEiK3IpMideKFwqfFtBLVpdW0EtWmEtel17MSw0MH1cLlthLXpdezEsMjB9KSQiZwoJQXBpS2V5VXNlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2FkZHJlc3MYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRILCgNycGMYBCABKAkiJwoIRGFpbHlVc2USDAoEZGF0ZRgBIAEoCRINCgVjYWxscxgCIAEoAyJbCgpBZGRyZXNzVXNlEg8KB2FkZHJlc3MYASABKAkSDQoFY2FsbHMYAiABKAMSLQoJbGFzdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqYAQoLQXBpS2V5U3RhdGUSHQoZQVBJX0tFWV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFQSV9LRVlfU1RBVEVfQUNUSVZFEAESGQoVQVBJX0tFWV9TVEFURV9SRVZPS0VEEAISGgoWQVBJX0tFWV9TVEFURV9ESVNBQkxFRBADEhkKFUFQSV9LRVlfU1RBVEVfRVhQSVJFRBAEMuYKCg1BcGlLZXlTZXJ2aWNlEm0KC0lzc3VlQXBpS2V5EhwucGRhYXMudjEuSXNzdWVBcGlLZXlSZXF1ZXN0Gh0ucGRhYXMudjEuSXNzdWVBcGlLZXlSZXNwb25zZSIhyvMYHQoCAgMSDUFwaUtleXMud3JpdGUYASIGQXBpS2V5EnMKCUdldEFwaUtleRIaLnBkYWFzLnYxLkdldEFwaUtleVJlcXVlc3QaGy5wZGFhcy52MS5HZXRBcGlLZXlSZXNwb25zZSItkAIByvMYJgoCAgMSDEFwaUtleXMucmVhZCIGQXBpS2V5KgphcGlfa2V5X2lkEokBCgtMaXN0QXBpS2V5cxIcLnBkYWFzLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBodLnBkYWFzLnYxLkxpc3RBcGlLZXlzUmVzcG9uc2UiPZACAcrzGDYKAgIDEgxBcGlLZXlzLnJlYWQiDlNlcnZpY2VBY2NvdW50KhJzZXJ2aWNlX2FjY291bnRfaWQSfAoMVXBkYXRlQXBpS2V5Eh0ucGRhYXMudjEuVXBkYXRlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLlVwZGF0ZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSfwoNRGlzYWJsZUFwaUtleRIeLnBkYWFzLnYxLkRpc2FibGVBcGlLZXlSZXF1ZXN0Gh8ucGRhYXMudjEuRGlzYWJsZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSfAoMRW5hYmxlQXBpS2V5Eh0ucGRhYXMudjEuRW5hYmxlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLkVuYWJsZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSfAoMUm90YXRlQXBpS2V5Eh0ucGRhYXMudjEuUm90YXRlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLlJvdGF0ZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSfAoMUmV0aXJlQXBpS2V5Eh0ucGRhYXMudjEuUmV0aXJlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLlJldGlyZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSfAoMUmV2b2tlQXBpS2V5Eh0ucGRhYXMudjEuUmV2b2tlQXBpS2V5UmVxdWVzdBoeLnBkYWFzLnYxLlJldm9rZUFwaUtleVJlc3BvbnNlIi3K8xgpCgICAxINQXBpS2V5cy53cml0ZRgBIgZBcGlLZXkqCmFwaV9rZXlfaWQSggEKDkdldEFwaUtleVVzYWdlEh8ucGRhYXMudjEuR2V0QXBpS2V5VXNhZ2VSZXF1ZXN0GiAucGRhYXMudjEuR2V0QXBpS2V5VXNhZ2VSZXNwb25zZSItkAIByvMYJgoCAgMSDEFwaUtleXMucmVhZCIGQXBpS2V5KgphcGlfa2V5X2lkEmkKD1JlcG9ydExlYWtlZEtleRIgLnBkYWFzLnYxLlJlcG9ydExlYWtlZEtleVJlcXVlc3QaIS5wZGFhcy52MS5SZXBvcnRMZWFrZWRLZXlSZXNwb25zZSIRyvMYDQoBARgBIgZBcGlLZXliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_rate_limit]);
 
 /**
  * Request of IssueApiKey.
@@ -43,6 +45,42 @@ export type IssueApiKeyRequest = Message<"pdaas.v1.IssueApiKeyRequest"> & {
    * @generated from field: string request_id = 3;
    */
   requestId: string;
+
+  /**
+   * The display name, such as `Build server`.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * Whatever you want to find the key by, such as `env` = `production`.
+   *
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * When the key stops being honoured; never later than the organization's longest
+   * lifetime allows, or than the calling key's own end. Absent: as late as may be.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The most that the key may do; absent: all that its service account may.
+   *
+   * @generated from field: pdaas.v1.PermissionLimit permission_limit = 7;
+   */
+  permissionLimit?: PermissionLimit | undefined;
+
+  /**
+   * How often the key may call; absent: as often as its service account may.
+   *
+   * @generated from field: pdaas.v1.RateLimit rate_limit = 8;
+   */
+  rateLimit?: RateLimit | undefined;
 };
 
 /**
@@ -123,13 +161,13 @@ export const GetApiKeyResponseSchema: GenMessage<GetApiKeyResponse> = /*@__PURE_
   messageDesc(file_pdaas_v1_api_key_service, 3);
 
 /**
- * Request of ListApiKeys.
+ * Request of ListApiKeys. All filters that are set must hold.
  *
  * @generated from message pdaas.v1.ListApiKeysRequest
  */
 export type ListApiKeysRequest = Message<"pdaas.v1.ListApiKeysRequest"> & {
   /**
-   * The service account, `svc_…`.
+   * Only those of this service account, `svc_…`, when not empty.
    *
    * @generated from field: string service_account_id = 1;
    */
@@ -143,11 +181,20 @@ export type ListApiKeysRequest = Message<"pdaas.v1.ListApiKeysRequest"> & {
   pageSize: number;
 
   /**
-   * The `next_page_token` of the page before; empty for the first page.
+   * The `next_page_token` of the page before; empty for the first page. The other
+   * fields must be the same on every page.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only keys that are honoured now, or could be again, and that expire or are retired
+   * before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_before = 4;
+   */
+  expireBefore?: Timestamp | undefined;
 };
 
 /**
@@ -186,6 +233,365 @@ export const ListApiKeysResponseSchema: GenMessage<ListApiKeysResponse> = /*@__P
   messageDesc(file_pdaas_v1_api_key_service, 5);
 
 /**
+ * Request of UpdateApiKey.
+ *
+ * @generated from message pdaas.v1.UpdateApiKeyRequest
+ */
+export type UpdateApiKeyRequest = Message<"pdaas.v1.UpdateApiKeyRequest"> & {
+  /**
+   * The key, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * The new display name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The new description.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * The new labels; they replace the old ones.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * When the key stops being honoured. Named in the mask and absent: as late as may
+   * be.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The most that the key may do. Named in the mask and absent: all that its service
+   * account may.
+   *
+   * @generated from field: pdaas.v1.PermissionLimit permission_limit = 6;
+   */
+  permissionLimit?: PermissionLimit | undefined;
+
+  /**
+   * How often the key may call. Named in the mask and absent: as often as its service
+   * account may.
+   *
+   * @generated from field: pdaas.v1.RateLimit rate_limit = 7;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Which of `name`, `description`, `labels`, `expire_time`, `permission_limit`,
+   * `rate_limit` and `retire_time` to change.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 8;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * The etag of the state that the change is meant for; refused with ABORTED when
+   * it has changed since. Empty to change whatever is there.
+   *
+   * @generated from field: string etag = 9;
+   */
+  etag: string;
+
+  /**
+   * When the old key of a rotation is retired, at most 90 days ahead.
+   *
+   * @generated from field: google.protobuf.Timestamp retire_time = 10;
+   */
+  retireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.UpdateApiKeyRequest.
+ * Use `create(UpdateApiKeyRequestSchema)` to create a new message.
+ */
+export const UpdateApiKeyRequestSchema: GenMessage<UpdateApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 6);
+
+/**
+ * Response of UpdateApiKey.
+ *
+ * @generated from message pdaas.v1.UpdateApiKeyResponse
+ */
+export type UpdateApiKeyResponse = Message<"pdaas.v1.UpdateApiKeyResponse"> & {
+  /**
+   * The key after the change.
+   *
+   * @generated from field: pdaas.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.UpdateApiKeyResponse.
+ * Use `create(UpdateApiKeyResponseSchema)` to create a new message.
+ */
+export const UpdateApiKeyResponseSchema: GenMessage<UpdateApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 7);
+
+/**
+ * Request of DisableApiKey.
+ *
+ * @generated from message pdaas.v1.DisableApiKeyRequest
+ */
+export type DisableApiKeyRequest = Message<"pdaas.v1.DisableApiKeyRequest"> & {
+  /**
+   * The key, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * As in UpdateApiKeyRequest.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message pdaas.v1.DisableApiKeyRequest.
+ * Use `create(DisableApiKeyRequestSchema)` to create a new message.
+ */
+export const DisableApiKeyRequestSchema: GenMessage<DisableApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 8);
+
+/**
+ * Response of DisableApiKey.
+ *
+ * @generated from message pdaas.v1.DisableApiKeyResponse
+ */
+export type DisableApiKeyResponse = Message<"pdaas.v1.DisableApiKeyResponse"> & {
+  /**
+   * The key after the change.
+   *
+   * @generated from field: pdaas.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.DisableApiKeyResponse.
+ * Use `create(DisableApiKeyResponseSchema)` to create a new message.
+ */
+export const DisableApiKeyResponseSchema: GenMessage<DisableApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 9);
+
+/**
+ * Request of EnableApiKey.
+ *
+ * @generated from message pdaas.v1.EnableApiKeyRequest
+ */
+export type EnableApiKeyRequest = Message<"pdaas.v1.EnableApiKeyRequest"> & {
+  /**
+   * The key, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * As in UpdateApiKeyRequest.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Enables a key that was reported as leaked, which is refused otherwise.
+   *
+   * @generated from field: bool force = 3;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message pdaas.v1.EnableApiKeyRequest.
+ * Use `create(EnableApiKeyRequestSchema)` to create a new message.
+ */
+export const EnableApiKeyRequestSchema: GenMessage<EnableApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 10);
+
+/**
+ * Response of EnableApiKey.
+ *
+ * @generated from message pdaas.v1.EnableApiKeyResponse
+ */
+export type EnableApiKeyResponse = Message<"pdaas.v1.EnableApiKeyResponse"> & {
+  /**
+   * The key after the change.
+   *
+   * @generated from field: pdaas.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.EnableApiKeyResponse.
+ * Use `create(EnableApiKeyResponseSchema)` to create a new message.
+ */
+export const EnableApiKeyResponseSchema: GenMessage<EnableApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 11);
+
+/**
+ * Request of RotateApiKey.
+ *
+ * @generated from message pdaas.v1.RotateApiKeyRequest
+ */
+export type RotateApiKeyRequest = Message<"pdaas.v1.RotateApiKeyRequest"> & {
+  /**
+   * The key to replace, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * For how long the old key is still honoured, at most 90 days; a day when absent.
+   * An overlap of less than 10 minutes is refused for a key that was used in the
+   * last 10, unless forced.
+   *
+   * @generated from field: google.protobuf.Duration overlap = 2;
+   */
+  overlap?: Duration | undefined;
+
+  /**
+   * When the successor stops being honoured. Absent: after as long a life as the old
+   * key was given, if it was given an end; but never later than the calling key's own.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Retires a key that is in use at once.
+   *
+   * @generated from field: bool force = 4;
+   */
+  force: boolean;
+
+  /**
+   * Makes a retry safe: the same caller's second request with this identifier,
+   * within 10 minutes, gets the first one's answer. A UUID does well.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message pdaas.v1.RotateApiKeyRequest.
+ * Use `create(RotateApiKeyRequestSchema)` to create a new message.
+ */
+export const RotateApiKeyRequestSchema: GenMessage<RotateApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 12);
+
+/**
+ * Response of RotateApiKey.
+ *
+ * @generated from message pdaas.v1.RotateApiKeyResponse
+ */
+export type RotateApiKeyResponse = Message<"pdaas.v1.RotateApiKeyResponse"> & {
+  /**
+   * The successor.
+   *
+   * @generated from field: pdaas.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+
+  /**
+   * The successor's secret key, `sk_…`. Store it now.
+   *
+   * @generated from field: string secret_key = 2;
+   */
+  secretKey: string;
+
+  /**
+   * The old key, with the time that it is retired and its last use.
+   *
+   * @generated from field: pdaas.v1.ApiKey predecessor = 3;
+   */
+  predecessor?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.RotateApiKeyResponse.
+ * Use `create(RotateApiKeyResponseSchema)` to create a new message.
+ */
+export const RotateApiKeyResponseSchema: GenMessage<RotateApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 13);
+
+/**
+ * Request of RetireApiKey.
+ *
+ * @generated from message pdaas.v1.RetireApiKeyRequest
+ */
+export type RetireApiKeyRequest = Message<"pdaas.v1.RetireApiKeyRequest"> & {
+  /**
+   * The old key of a rotation, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * How long the old key must have been unused; 10 minutes when absent.
+   *
+   * @generated from field: google.protobuf.Duration quiet_period = 2;
+   */
+  quietPeriod?: Duration | undefined;
+
+  /**
+   * Retires the key even if it is in use.
+   *
+   * @generated from field: bool force = 3;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message pdaas.v1.RetireApiKeyRequest.
+ * Use `create(RetireApiKeyRequestSchema)` to create a new message.
+ */
+export const RetireApiKeyRequestSchema: GenMessage<RetireApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 14);
+
+/**
+ * Response of RetireApiKey.
+ *
+ * @generated from message pdaas.v1.RetireApiKeyResponse
+ */
+export type RetireApiKeyResponse = Message<"pdaas.v1.RetireApiKeyResponse"> & {
+  /**
+   * The key after the change.
+   *
+   * @generated from field: pdaas.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.RetireApiKeyResponse.
+ * Use `create(RetireApiKeyResponseSchema)` to create a new message.
+ */
+export const RetireApiKeyResponseSchema: GenMessage<RetireApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 15);
+
+/**
  * Request of RevokeApiKey.
  *
  * @generated from message pdaas.v1.RevokeApiKeyRequest
@@ -197,6 +603,13 @@ export type RevokeApiKeyRequest = Message<"pdaas.v1.RevokeApiKeyRequest"> & {
    * @generated from field: string api_key_id = 1;
    */
   apiKeyId: string;
+
+  /**
+   * Why it is revoked, for whoever reads the key later.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
 };
 
 /**
@@ -204,7 +617,7 @@ export type RevokeApiKeyRequest = Message<"pdaas.v1.RevokeApiKeyRequest"> & {
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_api_key_service, 6);
+  messageDesc(file_pdaas_v1_api_key_service, 16);
 
 /**
  * Response of RevokeApiKey.
@@ -225,7 +638,126 @@ export type RevokeApiKeyResponse = Message<"pdaas.v1.RevokeApiKeyResponse"> & {
  * Use `create(RevokeApiKeyResponseSchema)` to create a new message.
  */
 export const RevokeApiKeyResponseSchema: GenMessage<RevokeApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_api_key_service, 7);
+  messageDesc(file_pdaas_v1_api_key_service, 17);
+
+/**
+ * Request of GetApiKeyUsage.
+ *
+ * @generated from message pdaas.v1.GetApiKeyUsageRequest
+ */
+export type GetApiKeyUsageRequest = Message<"pdaas.v1.GetApiKeyUsageRequest"> & {
+  /**
+   * The key, `key_…`.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+
+  /**
+   * How many days to look back: 30 when 0, never over 90.
+   *
+   * @generated from field: int32 days = 2;
+   */
+  days: number;
+};
+
+/**
+ * Describes the message pdaas.v1.GetApiKeyUsageRequest.
+ * Use `create(GetApiKeyUsageRequestSchema)` to create a new message.
+ */
+export const GetApiKeyUsageRequestSchema: GenMessage<GetApiKeyUsageRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 18);
+
+/**
+ * Response of GetApiKeyUsage.
+ *
+ * @generated from message pdaas.v1.GetApiKeyUsageResponse
+ */
+export type GetApiKeyUsageResponse = Message<"pdaas.v1.GetApiKeyUsageResponse"> & {
+  /**
+   * The last use; absent while there was none.
+   *
+   * @generated from field: pdaas.v1.ApiKeyUse last_use = 1;
+   */
+  lastUse?: ApiKeyUse | undefined;
+
+  /**
+   * The days on which the key was used, newest first, in UTC.
+   *
+   * @generated from field: repeated pdaas.v1.DailyUse daily_uses = 2;
+   */
+  dailyUses: DailyUse[];
+
+  /**
+   * The addresses that it was used from, latest first; at most 100.
+   *
+   * @generated from field: repeated pdaas.v1.AddressUse address_uses = 3;
+   */
+  addressUses: AddressUse[];
+};
+
+/**
+ * Describes the message pdaas.v1.GetApiKeyUsageResponse.
+ * Use `create(GetApiKeyUsageResponseSchema)` to create a new message.
+ */
+export const GetApiKeyUsageResponseSchema: GenMessage<GetApiKeyUsageResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 19);
+
+/**
+ * Request of ReportLeakedKey.
+ *
+ * @generated from message pdaas.v1.ReportLeakedKeyRequest
+ */
+export type ReportLeakedKeyRequest = Message<"pdaas.v1.ReportLeakedKeyRequest"> & {
+  /**
+   * The secret key that was found, `sk_…`.
+   *
+   * @generated from field: string secret_key = 1;
+   */
+  secretKey: string;
+
+  /**
+   * Where it was found, such as the URL of a commit.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message pdaas.v1.ReportLeakedKeyRequest.
+ * Use `create(ReportLeakedKeyRequestSchema)` to create a new message.
+ */
+export const ReportLeakedKeyRequestSchema: GenMessage<ReportLeakedKeyRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 20);
+
+/**
+ * Response of ReportLeakedKey.
+ *
+ * @generated from message pdaas.v1.ReportLeakedKeyResponse
+ */
+export type ReportLeakedKeyResponse = Message<"pdaas.v1.ReportLeakedKeyResponse"> & {
+  /**
+   * The public half of the key.
+   *
+   * @generated from field: string access_key = 1;
+   */
+  accessKey: string;
+
+  /**
+   * The key's state after the report.
+   *
+   * @generated from field: pdaas.v1.ApiKeyState state = 2;
+   */
+  state: ApiKeyState;
+};
+
+/**
+ * Describes the message pdaas.v1.ReportLeakedKeyResponse.
+ * Use `create(ReportLeakedKeyResponseSchema)` to create a new message.
+ */
+export const ReportLeakedKeyResponseSchema: GenMessage<ReportLeakedKeyResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 21);
 
 /**
  * A credential of a service account: an access key that names it and a secret key
@@ -282,6 +814,119 @@ export type ApiKey = Message<"pdaas.v1.ApiKey"> & {
    * @generated from field: google.protobuf.Timestamp revoke_time = 7;
    */
   revokeTime?: Timestamp | undefined;
+
+  /**
+   * Why it was revoked, as whoever did it has put it.
+   *
+   * @generated from field: string revoke_reason = 8;
+   */
+  revokeReason: string;
+
+  /**
+   * The display name.
+   *
+   * @generated from field: string name = 9;
+   */
+  name: string;
+
+  /**
+   * Labels to find the key by.
+   *
+   * @generated from field: map<string, string> labels = 10;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * When the key stops being honoured; absent when it is for ever.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 11;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * When the key was disabled; absent while it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp disable_time = 12;
+   */
+  disableTime?: Timestamp | undefined;
+
+  /**
+   * The most that the key may do; absent: all that its service account may.
+   *
+   * @generated from field: pdaas.v1.PermissionLimit permission_limit = 13;
+   */
+  permissionLimit?: PermissionLimit | undefined;
+
+  /**
+   * How often the key may call; absent: as often as its service account may.
+   *
+   * @generated from field: pdaas.v1.RateLimit rate_limit = 14;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Changes with every change of the key. Its use changes nothing.
+   *
+   * @generated from field: string etag = 15;
+   */
+  etag: string;
+
+  /**
+   * When the key was last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 16;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * The key that this one replaces; empty when it replaces none.
+   *
+   * @generated from field: string predecessor_id = 17;
+   */
+  predecessorId: string;
+
+  /**
+   * The key that replaces this one; empty while none does.
+   *
+   * @generated from field: string successor_id = 18;
+   */
+  successorId: string;
+
+  /**
+   * The last use of the key, some seconds late; absent while there was none.
+   *
+   * @generated from field: pdaas.v1.ApiKeyUse last_use = 19;
+   */
+  lastUse?: ApiKeyUse | undefined;
+
+  /**
+   * The last use of the key that replaces this one; absent while there was none.
+   *
+   * @generated from field: pdaas.v1.ApiKeyUse successor_last_use = 20;
+   */
+  successorLastUse?: ApiKeyUse | undefined;
+
+  /**
+   * When the key was reported as leaked; absent while it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp leak_time = 21;
+   */
+  leakTime?: Timestamp | undefined;
+
+  /**
+   * Where it was found, as whoever reported it has put it.
+   *
+   * @generated from field: string leak_source = 22;
+   */
+  leakSource: string;
+
+  /**
+   * When the key stops being honoured because another replaces it; absent while none
+   * does.
+   *
+   * @generated from field: google.protobuf.Timestamp retire_time = 23;
+   */
+  retireTime?: Timestamp | undefined;
 };
 
 /**
@@ -289,7 +934,133 @@ export type ApiKey = Message<"pdaas.v1.ApiKey"> & {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export const ApiKeySchema: GenMessage<ApiKey> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_api_key_service, 8);
+  messageDesc(file_pdaas_v1_api_key_service, 22);
+
+/**
+ * What a key may do at most. A key never may what its service account may not.
+ *
+ * @generated from message pdaas.v1.PermissionLimit
+ */
+export type PermissionLimit = Message<"pdaas.v1.PermissionLimit"> & {
+  /**
+   * Such as `ServiceAccounts.read`. Empty: nothing that takes a permission.
+   *
+   * @generated from field: repeated string permissions = 1;
+   */
+  permissions: string[];
+};
+
+/**
+ * Describes the message pdaas.v1.PermissionLimit.
+ * Use `create(PermissionLimitSchema)` to create a new message.
+ */
+export const PermissionLimitSchema: GenMessage<PermissionLimit> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 23);
+
+/**
+ * A use of a key: a call whose signature held.
+ *
+ * @generated from message pdaas.v1.ApiKeyUse
+ */
+export type ApiKeyUse = Message<"pdaas.v1.ApiKeyUse"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * The address that the call came from; empty when it is not known.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * The user agent that the caller claimed to be.
+   *
+   * @generated from field: string user_agent = 3;
+   */
+  userAgent: string;
+
+  /**
+   * The RPC that was called, such as `GetOrganization`.
+   *
+   * @generated from field: string rpc = 4;
+   */
+  rpc: string;
+};
+
+/**
+ * Describes the message pdaas.v1.ApiKeyUse.
+ * Use `create(ApiKeyUseSchema)` to create a new message.
+ */
+export const ApiKeyUseSchema: GenMessage<ApiKeyUse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 24);
+
+/**
+ * The use of a key on one day.
+ *
+ * @generated from message pdaas.v1.DailyUse
+ */
+export type DailyUse = Message<"pdaas.v1.DailyUse"> & {
+  /**
+   * The day in UTC, such as `2026-11-23`.
+   *
+   * @generated from field: string date = 1;
+   */
+  date: string;
+
+  /**
+   * Calls whose signature held.
+   *
+   * @generated from field: int64 calls = 2;
+   */
+  calls: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.DailyUse.
+ * Use `create(DailyUseSchema)` to create a new message.
+ */
+export const DailyUseSchema: GenMessage<DailyUse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 25);
+
+/**
+ * The use of a key from one address.
+ *
+ * @generated from message pdaas.v1.AddressUse
+ */
+export type AddressUse = Message<"pdaas.v1.AddressUse"> & {
+  /**
+   * The address.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * Calls from it in the last 90 days.
+   *
+   * @generated from field: int64 calls = 2;
+   */
+  calls: bigint;
+
+  /**
+   * The latest of them.
+   *
+   * @generated from field: google.protobuf.Timestamp last_time = 3;
+   */
+  lastTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.AddressUse.
+ * Use `create(AddressUseSchema)` to create a new message.
+ */
+export const AddressUseSchema: GenMessage<AddressUse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_api_key_service, 26);
 
 /**
  * Whether an API key is honoured.
@@ -317,6 +1088,20 @@ export const ApiKeyState = {
    * @generated from enum value: API_KEY_STATE_REVOKED = 2;
    */
   REVOKED: 2,
+
+  /**
+   * Refused until it is enabled.
+   *
+   * @generated from enum value: API_KEY_STATE_DISABLED = 3;
+   */
+  DISABLED: 3,
+
+  /**
+   * Refused since its expire_time or its retire_time.
+   *
+   * @generated from enum value: API_KEY_STATE_EXPIRED = 4;
+   */
+  EXPIRED: 4,
 } as const;
 
 /**
@@ -361,7 +1146,7 @@ export const ApiKeyService: GenService<{
     output: typeof GetApiKeyResponseSchema;
   },
   /**
-   * Lists the keys of a service account, oldest first.
+   * Lists the keys of a service account, or of the whole organization, oldest first.
    *
    * @generated from rpc pdaas.v1.ApiKeyService.ListApiKeys
    */
@@ -369,6 +1154,61 @@ export const ApiKeyService: GenService<{
     methodKind: "unary";
     input: typeof ListApiKeysRequestSchema;
     output: typeof ListApiKeysResponseSchema;
+  },
+  /**
+   * Changes the fields that the update mask names. What narrows the key counts from
+   * the moment that this has answered.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.UpdateApiKey
+   */
+  updateApiKey: {
+    methodKind: "unary";
+    input: typeof UpdateApiKeyRequestSchema;
+    output: typeof UpdateApiKeyResponseSchema;
+  },
+  /**
+   * Stops a key: once this has answered, every call signed with it is refused.
+   * Disabling a disabled one changes nothing.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.DisableApiKey
+   */
+  disableApiKey: {
+    methodKind: "unary";
+    input: typeof DisableApiKeyRequestSchema;
+    output: typeof DisableApiKeyResponseSchema;
+  },
+  /**
+   * Undoes DisableApiKey. Enabling an enabled one changes nothing.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.EnableApiKey
+   */
+  enableApiKey: {
+    methodKind: "unary";
+    input: typeof EnableApiKeyRequestSchema;
+    output: typeof EnableApiKeyResponseSchema;
+  },
+  /**
+   * Issues the successor of a key, with the same limits, and retires the old key
+   * after an overlap in which both are honoured. Like IssueApiKey, it is the only
+   * answer that ever holds the successor's secret.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.RotateApiKey
+   */
+  rotateApiKey: {
+    methodKind: "unary";
+    input: typeof RotateApiKeyRequestSchema;
+    output: typeof RotateApiKeyResponseSchema;
+  },
+  /**
+   * Ends the overlap of a rotation: the old key is retired now. Refused while the old
+   * key is in use, unless forced.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.RetireApiKey
+   */
+  retireApiKey: {
+    methodKind: "unary";
+    input: typeof RetireApiKeyRequestSchema;
+    output: typeof RetireApiKeyResponseSchema;
   },
   /**
    * Revokes a key for good: once this has answered, every call signed with it is
@@ -380,6 +1220,28 @@ export const ApiKeyService: GenService<{
     methodKind: "unary";
     input: typeof RevokeApiKeyRequestSchema;
     output: typeof RevokeApiKeyResponseSchema;
+  },
+  /**
+   * Tells how a key was used: its calls of each day, and the addresses that they
+   * came from.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.GetApiKeyUsage
+   */
+  getApiKeyUsage: {
+    methodKind: "unary";
+    input: typeof GetApiKeyUsageRequestSchema;
+    output: typeof GetApiKeyUsageResponseSchema;
+  },
+  /**
+   * Disables a key whose secret was found where it should not be. Takes no
+   * credentials: whoever has the secret may report it. Guessing is throttled.
+   *
+   * @generated from rpc pdaas.v1.ApiKeyService.ReportLeakedKey
+   */
+  reportLeakedKey: {
+    methodKind: "unary";
+    input: typeof ReportLeakedKeyRequestSchema;
+    output: typeof ReportLeakedKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_pdaas_v1_api_key_service, 0);

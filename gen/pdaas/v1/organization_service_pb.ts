@@ -4,8 +4,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_pdaas_v1_access } from "./access_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/organization_service.proto.
  */
 export const file_pdaas_v1_organization_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24iZwoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyiAEKE09yZ2FuaXphdGlvblNlcnZpY2UScQoPR2V0T3JnYW5pemF0aW9uEiAucGRhYXMudjEuR2V0T3JnYW5pemF0aW9uUmVxdWVzdBohLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlc3BvbnNlIhmQAgHK8xgSCgICAyIMT3JnYW5pemF0aW9uYgZwcm90bzM", [file_google_protobuf_timestamp, file_pdaas_v1_access]);
+  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24i7gEKGVVwZGF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIYZBJMChRtYXhfYXBpX2tleV9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgYIgIawlgEyAwiQHBIzCiBtYXhfYXBpX2tleXNfcGVyX3NlcnZpY2VfYWNjb3VudBgDIAEoBUIJukgGGgQYZCgAEjcKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IGukgDyAEBIkoKGlVwZGF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEiwKDG9yZ2FuaXphdGlvbhgBIAEoCzIWLnBkYWFzLnYxLk9yZ2FuaXphdGlvbiLKAQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoUbWF4X2FwaV9rZXlfbGlmZXRpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAogbWF4X2FwaV9rZXlzX3Blcl9zZXJ2aWNlX2FjY291bnQYBiABKAUymQIKE09yZ2FuaXphdGlvblNlcnZpY2UScQoPR2V0T3JnYW5pemF0aW9uEiAucGRhYXMudjEuR2V0T3JnYW5pemF0aW9uUmVxdWVzdBohLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlc3BvbnNlIhmQAgHK8xgSCgICAyIMT3JnYW5pemF0aW9uEo4BChJVcGRhdGVPcmdhbml6YXRpb24SIy5wZGFhcy52MS5VcGRhdGVPcmdhbml6YXRpb25SZXF1ZXN0GiQucGRhYXMudjEuVXBkYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiLcrzGCkKAgIDEhNPcmdhbml6YXRpb25zLndyaXRlGAEiDE9yZ2FuaXphdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_pdaas_v1_access]);
 
 /**
  * Request of GetOrganization.
@@ -52,6 +53,72 @@ export const GetOrganizationResponseSchema: GenMessage<GetOrganizationResponse> 
   messageDesc(file_pdaas_v1_organization_service, 1);
 
 /**
+ * Request of UpdateOrganization.
+ *
+ * @generated from message pdaas.v1.UpdateOrganizationRequest
+ */
+export type UpdateOrganizationRequest = Message<"pdaas.v1.UpdateOrganizationRequest"> & {
+  /**
+   * The new display name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The longest life that an API key may be given, from an hour to 10 years. Named in
+   * the mask and absent: without limit. Keys that there are already keep their end.
+   *
+   * @generated from field: google.protobuf.Duration max_api_key_lifetime = 2;
+   */
+  maxApiKeyLifetime?: Duration | undefined;
+
+  /**
+   * How many keys a service account may have that are neither revoked, nor expired,
+   * nor replaced by another, from 1 to 100.
+   *
+   * @generated from field: int32 max_api_keys_per_service_account = 3;
+   */
+  maxApiKeysPerServiceAccount: number;
+
+  /**
+   * Which of `name`, `max_api_key_lifetime` and `max_api_keys_per_service_account` to
+   * change.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 4;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.UpdateOrganizationRequest.
+ * Use `create(UpdateOrganizationRequestSchema)` to create a new message.
+ */
+export const UpdateOrganizationRequestSchema: GenMessage<UpdateOrganizationRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_organization_service, 2);
+
+/**
+ * Response of UpdateOrganization.
+ *
+ * @generated from message pdaas.v1.UpdateOrganizationResponse
+ */
+export type UpdateOrganizationResponse = Message<"pdaas.v1.UpdateOrganizationResponse"> & {
+  /**
+   * The organization after the change.
+   *
+   * @generated from field: pdaas.v1.Organization organization = 1;
+   */
+  organization?: Organization | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.UpdateOrganizationResponse.
+ * Use `create(UpdateOrganizationResponseSchema)` to create a new message.
+ */
+export const UpdateOrganizationResponseSchema: GenMessage<UpdateOrganizationResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_organization_service, 3);
+
+/**
  * A tenant: nothing is shared between two organizations.
  *
  * @generated from message pdaas.v1.Organization
@@ -84,6 +151,21 @@ export type Organization = Message<"pdaas.v1.Organization"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * The longest life that an API key may be given; absent: without limit.
+   *
+   * @generated from field: google.protobuf.Duration max_api_key_lifetime = 5;
+   */
+  maxApiKeyLifetime?: Duration | undefined;
+
+  /**
+   * How many keys a service account may have that are neither revoked, nor expired,
+   * nor replaced by another.
+   *
+   * @generated from field: int32 max_api_keys_per_service_account = 6;
+   */
+  maxApiKeysPerServiceAccount: number;
 };
 
 /**
@@ -91,7 +173,7 @@ export type Organization = Message<"pdaas.v1.Organization"> & {
  * Use `create(OrganizationSchema)` to create a new message.
  */
 export const OrganizationSchema: GenMessage<Organization> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_organization_service, 2);
+  messageDesc(file_pdaas_v1_organization_service, 4);
 
 /**
  * Organizations: the tenants of the service.
@@ -108,6 +190,16 @@ export const OrganizationService: GenService<{
     methodKind: "unary";
     input: typeof GetOrganizationRequestSchema;
     output: typeof GetOrganizationResponseSchema;
+  },
+  /**
+   * Changes the fields of the caller's own organization that the update mask names.
+   *
+   * @generated from rpc pdaas.v1.OrganizationService.UpdateOrganization
+   */
+  updateOrganization: {
+    methodKind: "unary";
+    input: typeof UpdateOrganizationRequestSchema;
+    output: typeof UpdateOrganizationResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_pdaas_v1_organization_service, 0);

@@ -1,3 +1,4 @@
+import { timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ApiKeyService } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { notFound } from "../../errors.ts";
 import { listApiKeys as listRows } from "../../store/api-keys.ts";
@@ -12,11 +13,15 @@ export const listApiKeys: Handler<typeof ApiKeyService.method.listApiKeys> = asy
   request,
 ) => {
   const { organizationId } = call.principal;
-  const filters = [call.method.action, request.serviceAccountId];
+  const { serviceAccountId, expireBefore } = request;
+  const filters = [call.method.action, serviceAccountId, expireBefore && timestampMs(expireBefore)];
   const page = readPage(request, filters);
-  const owner = await findServiceAccount(app.db, organizationId, request.serviceAccountId);
-  if (owner === undefined) throw notFound("service account", request.serviceAccountId);
-  const rows = await listRows(app.db, organizationId, owner.id, page);
+  if (serviceAccountId !== "") {
+    const owner = await findServiceAccount(app.db, organizationId, serviceAccountId);
+    if (owner === undefined) throw notFound("service account", serviceAccountId);
+  }
+  const filter = { serviceAccountId, expireBefore: expireBefore && timestampDate(expireBefore) };
+  const rows = await listRows(app.db, organizationId, filter, page);
   const { rows: kept, nextPageToken } = toPage(rows, page, filters, (row) => row.id);
   return { apiKeys: kept.map(toApiKey), nextPageToken };
 };

@@ -1,9 +1,9 @@
 import type { ApiKeyService } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
-import { notFound } from "../../errors.ts";
-import { revokeApiKey as revokeRow } from "../../store/api-keys.ts";
+import { updateApiKey } from "../../store/api-keys.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toApiKey } from "../resources.ts";
+import { lockKey, unchanged } from "./lock-api-key.ts";
 
 export const revokeApiKey: Handler<typeof ApiKeyService.method.revokeApiKey> = async (
   app,
@@ -11,9 +11,9 @@ export const revokeApiKey: Handler<typeof ApiKeyService.method.revokeApiKey> = a
   request,
 ) => {
   const row = await change(app, call, async (tx) => {
-    const revoked = await revokeRow(tx, call.principal.organizationId, request.apiKeyId);
-    if (revoked === undefined) throw notFound("API key", request.apiKeyId);
-    return revoked;
+    const { key } = await lockKey(tx, call, request);
+    if (key.revoke_time !== null) return unchanged(tx, key);
+    return updateApiKey(tx, key, { revoke_time: new Date(), revoke_reason: request.reason });
   });
   return { apiKey: toApiKey(row) };
 };

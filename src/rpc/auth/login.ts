@@ -1,13 +1,16 @@
 import type { AuthService } from "../../../gen/pdaas/v1/auth_service_pb.ts";
-import { throttleLogin } from "../../auth/login-throttle.ts";
+import { Allowlists } from "../../auth/allowlists.ts";
 import { passwordHolds } from "../../auth/passwords.ts";
 import { sessionDays } from "../../auth/refresh-tokens.ts";
 import { userPrincipal } from "../../auth/sessions.ts";
+import { throttleLogin } from "../../auth/throttle.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import { newId } from "../../ids.ts";
+import { readAllowlists } from "../../store/allowlists.ts";
 import { findOrganizationBySlug, summaryOf } from "../../store/organizations.ts";
 import { insertSession } from "../../store/sessions.ts";
 import { findUserByEmail, type UserRow } from "../../store/users.ts";
+import { addressReason } from "../admit-address.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toPrincipal } from "../resources.ts";
@@ -21,6 +24,10 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
   const holds = await passwordHolds(request.password, user?.password_hash);
   if (organization === undefined || user === undefined || !holds || user.disable_time !== null)
     throw failed(user, holds);
+  const allowlists = Allowlists.of(await readAllowlists(app.db, organization.id, []));
+  const { refusing } = allowlists.judge(call.address, Date.now());
+  // After the password, and in the same words: from elsewhere nobody learns that it is the right one.
+  if (refusing !== undefined) throw loginFailed(addressReason(refusing));
   await throttle.forgive();
 
   const session = {
@@ -47,13 +54,17 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
   return { tokens, principal: toPrincipal(principal) };
 };
 
-/** One answer to all: only the log learns which of the three did not fit. */
+/** One answer to all: only the log learns what did not fit. */
 function failed(user: UserRow | undefined, passwordHeld: boolean): ServiceError {
   const known = passwordHeld ? "USER_DISABLED" : "WRONG_PASSWORD";
+  return loginFailed(user === undefined ? "UNKNOWN_USER" : known);
+}
+
+function loginFailed(trueReason: string): ServiceError {
   return new ServiceError(
     Code.unauthenticated,
     "LOGIN_FAILED",
-    "Organization, email and password do not belong together. Check all three.",
-    { trueReason: user === undefined ? "UNKNOWN_USER" : known },
+    "Organization, email and password do not belong together, or you may not log in from your address. Check all of them.",
+    { trueReason },
   );
 }

@@ -1,10 +1,12 @@
 import type { AuthService } from "../../../gen/pdaas/v1/auth_service_pb.ts";
+import { Allowlists } from "../../auth/allowlists.ts";
 import { refreshTokenHash } from "../../auth/refresh-tokens.ts";
 import { userPrincipal } from "../../auth/sessions.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import type { Principal } from "../../iam/principal.ts";
 import { organizationOf } from "../../store/organizations.ts";
 import { endSession, findSessionUser, useRefreshToken } from "../../store/sessions.ts";
+import { admitAddress } from "../admit-address.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { issueTokens } from "./session.ts";
@@ -28,6 +30,7 @@ export const refreshSession: Handler<typeof AuthService.method.refreshSession> =
       const user = await findSessionUser(tx, use.sessionId);
       if (user === undefined) throw invalid("SESSION_ENDED");
       principal = userPrincipal(user, use.sessionId, organizationOf(user));
+      admitAddress(app, call, principal, Allowlists.of(user.allowlists));
       const expireTime = user.session_expire_time;
       return issueTokens(app, tx, { id: use.sessionId, userId: user.id, expireTime });
     },

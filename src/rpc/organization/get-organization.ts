@@ -6,4 +6,7 @@ import { toOrganization } from "../resources.ts";
 export const getOrganization: Handler<typeof OrganizationService.method.getOrganization> = async (
   _app,
   call,
-) => ({ organization: toOrganization(call.principal) });
+) => {
+  const { organizationId, organization } = call.principal;
+  return { organization: toOrganization(organizationId, organization) };
+};

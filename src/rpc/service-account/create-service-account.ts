@@ -3,13 +3,15 @@ import {
   type ServiceAccountService,
 } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { notFound } from "../../errors.ts";
-import { authorizeGrant } from "../../iam/authorize.ts";
+import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
 import { newId } from "../../ids.ts";
 import { findAccount } from "../../store/accounts.ts";
 import { findServiceAccount, insertServiceAccount } from "../../store/service-accounts.ts";
+import { callingKey } from "../api-key/calling-key.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { rateWithin } from "../rate-limit.ts";
 import { toServiceAccount } from "../resources.ts";
 
 export const createServiceAccount: Handler<
@@ -17,7 +19,10 @@ export const createServiceAccount: Handler<
 > = async (app, call, request) => {
   const { organizationId } = call.principal;
   const row = await change(app, call, async (tx) => {
+    ensureKnown(request.permissions, "permissions");
     authorizeGrant(call.principal, request.permissions);
+    const own = await callingKey(tx, call);
+    const rate = rateWithin(own, request.rateLimit);
     const { resourceId, repeated } = await claim(
       tx,
       call,
@@ -36,6 +41,7 @@ export const createServiceAccount: Handler<
       name: request.name,
       description: request.description,
       permissions: [...request.permissions].sort(),
+      ...rate,
     });
   });
   if (row === undefined) throw notFound("service account", call.resourceId);

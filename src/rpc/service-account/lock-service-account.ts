@@ -2,7 +2,7 @@ import { Code, notFound, ServiceError } from "../../errors.ts";
 import type { Transaction } from "../../store/database.ts";
 import { lockServiceAccount, type ServiceAccountRow } from "../../store/service-accounts.ts";
 import type { Call } from "../call.ts";
-import { etagOf } from "../resources.ts";
+import { ensureEtag } from "../etag.ts";
 
 /**
  * The service account that a change is about, held until the change is committed.
@@ -16,14 +16,7 @@ export async function lock(
   const id = request.serviceAccountId;
   const row = await lockServiceAccount(tx, call.principal.organizationId, id);
   if (row === undefined) throw notFound("service account", id);
-  if (request.etag !== "" && request.etag !== etagOf(row)) {
-    throw new ServiceError(
-      Code.aborted,
-      "ETAG_MISMATCH",
-      `The service account has changed since you read it. Get it again, and repeat the change with the etag ${etagOf(row)} if you still want it.`,
-      { metadata: { etag: etagOf(row) } },
-    );
-  }
+  ensureEtag(request.etag, row, "service account");
   return row;
 }
 
@@ -34,5 +27,16 @@ export function ensureNotDeleted(row: ServiceAccountRow): void {
     Code.failedPrecondition,
     "RESOURCE_DELETED",
     "The service account is deleted. Bring it back with UndeleteServiceAccount first.",
+  );
+}
+
+/** @throws ServiceError FAILED_PRECONDITION when the service account is deleted or disabled */
+export function ensureActive(row: ServiceAccountRow): void {
+  ensureNotDeleted(row);
+  if (row.disable_time === null) return;
+  throw new ServiceError(
+    Code.failedPrecondition,
+    "RESOURCE_DISABLED",
+    "The service account is disabled. Enable it with EnableServiceAccount first.",
   );
 }

@@ -1,4 +1,5 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { RateLimitBuckets } from "./rate-limits.ts";
 import {
   type NonceClaim,
   type NonceVerdict,
@@ -51,6 +52,7 @@ class MemoryReplayStore implements ReplayStore {
   /** By the minute of their claim, oldest first: forgetting is dropping a set. */
   readonly #buckets: Map<number, Set<string>>;
   readonly #epochs = new Map<string, number>();
+  readonly #limits = new RateLimitBuckets();
   #size: number;
 
   constructor(options: MemoryReplayStoreOptions, now: () => number, left: Snapshot) {
@@ -62,13 +64,15 @@ class MemoryReplayStore implements ReplayStore {
     this.#size = left.buckets.reduce((sum, [, nonces]) => sum + nonces.length, 0);
   }
 
-  async admit({ organizationId, keyId, nonce }: NonceClaim): Promise<NonceVerdict> {
-    const bucket = Math.floor(this.#now() / bucketSeconds);
+  async admit({ organizationId, keyId, nonce, limits }: NonceClaim): Promise<NonceVerdict> {
+    const now = this.#now();
+    const bucket = Math.floor(now / bucketSeconds);
     this.#forget(bucket);
     const key = `${keyId}:${nonce}`;
     const fresh = !this.#buckets.values().some((nonces) => nonces.has(key));
     if (fresh) this.#remember(bucket, key);
-    return { fresh, epoch: this.#epochs.get(organizationId), birth: this.#birth };
+    const retryAfterMs = fresh ? this.#limits.take(limits, Math.round(now * 1_000_000)) : 0;
+    return { fresh, epoch: this.#epochs.get(organizationId), birth: this.#birth, retryAfterMs };
   }
 
   async publishEpoch(organizationId: string, epoch: number): Promise<void> {

@@ -1,57 +1,12 @@
-import { hash } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
+import { RedisBatch } from "./redis-batch.ts";
 import {
   type NonceClaim,
   type NonceVerdict,
-  nonceMemorySeconds,
   type ReplayStore,
   replayStoreUnavailable,
 } from "./replay-store.ts";
-
-/**
- * KEYS: the birth, then an epoch for each organization, then a nonce for each claim.
- * ARGV: how many epochs, and the nonces' time to live in milliseconds.
- * Answers the birth, the epochs ("" where unknown), and 1 for each fresh nonce.
- * A missing birth means that the store is empty: it is born now, before anything is admitted.
- */
-const admitScript = `
-local birth = redis.call('GET', KEYS[1])
-if not birth then
-  birth = redis.call('TIME')[1]
-  redis.call('SET', KEYS[1], birth)
-end
-local answer = {birth}
-local epochs = tonumber(ARGV[1])
-for i = 2, epochs + 1 do
-  answer[i] = redis.call('GET', KEYS[i]) or ''
-end
-for i = epochs + 2, #KEYS do
-  local set = redis.call('SET', KEYS[i], '', 'NX', 'PX', ARGV[2])
-  answer[i] = set and 1 or 0
-end
-return answer`;
-
-/**
- * Run before the first claim on a server process. KEYS: the birth and the server. ARGV: "1" where no
- * nonce was ever kept. A process that is not the one that the store has known, such as one that was
- * restarted from a snapshot or a replica that took over, may lack the newest nonces: the store is born
- * again with it.
- */
-const meetScript = `
-local process = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-if redis.call('GET', KEYS[2]) == process then return 0 end
-local birth = ARGV[1] == '1' and '0' or redis.call('TIME')[1]
-redis.call('SET', KEYS[1], birth)
-redis.call('SET', KEYS[2], process)
-return 1`;
-
-/** Raises KEYS[1] to ARGV[1]; never lowers it. */
-const raiseScript = `
-local current = tonumber(redis.call('GET', KEYS[1]) or '-1')
-if tonumber(ARGV[1]) > current then redis.call('SET', KEYS[1], ARGV[1]) end
-return 1`;
-
-const admitSha = hash("sha1", admitScript);
+import { admitScript, admitSha, meetScript, raiseScript } from "./scripts.ts";
 
 /** A batch holds up Redis for so long that others would notice, if it were larger. */
 const maxBatch = 512;
@@ -78,7 +33,6 @@ export class RedisReplayStore implements ReplayStore {
   readonly #redis: Redis | Cluster;
   readonly #prefix: string;
   readonly #log: (message: string) => void;
-  readonly #timeToLive = String(nonceMemorySeconds * 1_000);
   readonly #listeners: (() => void)[] = [];
   #pending: Pending[] = [];
   #isSending = false;
@@ -87,7 +41,7 @@ export class RedisReplayStore implements ReplayStore {
     this.#redis = redis;
     this.#prefix = `{${options.instance}}`;
     this.#log = options.log;
-    redis.defineCommand("pdaasMeet", { lua: meetScript, numberOfKeys: 2 });
+    redis.defineCommand("pdaasMeet", { lua: meetScript, numberOfKeys: 3 });
     redis.defineCommand("pdaasRaise", { lua: raiseScript, numberOfKeys: 1 });
     redis.on("ready", () => {
       for (const listener of this.#listeners) listener();
@@ -113,7 +67,8 @@ export class RedisReplayStore implements ReplayStore {
   }
 
   async publishEpoch(organizationId: string, epoch: number): Promise<void> {
-    await this.#call("pdaasRaise", [this.#epochKey(organizationId), epoch]).catch((error) => {
+    const key = `${this.#prefix}e${organizationId}`;
+    await this.#call("pdaasRaise", [key, epoch]).catch((error) => {
       throw replayStoreUnavailable(error);
     });
   }
@@ -146,28 +101,11 @@ export class RedisReplayStore implements ReplayStore {
     if (this.#pending.length > 0) void this.#flush();
   }
 
-  async #send(batch: Pending[]): Promise<void> {
-    const organizations = new Map<string, number>();
-    for (const { claim } of batch) {
-      if (!organizations.has(claim.organizationId)) {
-        organizations.set(claim.organizationId, organizations.size);
-      }
-    }
-    const keys = [`${this.#prefix}birth`];
-    for (const id of organizations.keys()) keys.push(this.#epochKey(id));
-    for (const { claim } of batch) keys.push(this.#nonceKey(claim));
-    const argv = [organizations.size, this.#timeToLive];
-    const answer = await this.#admit([keys.length, ...keys, ...argv]);
-    const birth = Number(answer[0]);
-    const firstNonce = 1 + organizations.size;
-    for (const [i, { claim, resolve }] of batch.entries()) {
-      const epoch = answer[1 + (organizations.get(claim.organizationId) as number)];
-      resolve({
-        fresh: answer[firstNonce + i] === 1,
-        epoch: epoch === "" ? undefined : Number(epoch),
-        birth,
-      });
-    }
+  async #send(pending: Pending[]): Promise<void> {
+    const claims = pending.map(({ claim }) => claim);
+    const batch = new RedisBatch(this.#prefix, claims);
+    const verdicts = batch.verdicts(await this.#admit(batch.arguments()));
+    for (const [i, { resolve }] of pending.entries()) resolve(verdicts[i] as NonceVerdict);
   }
 
   /**
@@ -185,7 +123,8 @@ export class RedisReplayStore implements ReplayStore {
   }
 
   async #meet(firstEver: "0" | "1"): Promise<void> {
-    await this.#call("pdaasMeet", [`${this.#prefix}birth`, `${this.#prefix}server`, firstEver]);
+    const keys = ["birth", "server", "page"].map((name) => this.#prefix + name);
+    await this.#call("pdaasMeet", [...keys, firstEver]);
   }
 
   #call(command: string, args: unknown[]): Promise<(string | number)[]> {
@@ -194,16 +133,6 @@ export class RedisReplayStore implements ReplayStore {
       (...args: unknown[]) => Promise<(string | number)[]>
     >;
     return (commands[command] as (...args: unknown[]) => Promise<(string | number)[]>)(...args);
-  }
-
-  #epochKey(organizationId: string): string {
-    return `${this.#prefix}e${organizationId}`;
-  }
-
-  /** 128 bits stand for the key and the nonce: less memory, and no two alike by chance. */
-  #nonceKey({ keyId, nonce }: NonceClaim): string {
-    const digest = hash("sha256", `${keyId}:${nonce}`, "base64url").slice(0, 22);
-    return `${this.#prefix}n${digest}`;
   }
 
   async #connected(): Promise<void> {

@@ -7,11 +7,11 @@ const flushDelayMs = 100;
 const retryDelayMs = 1_000;
 
 /**
- * Refusals on their way to the database. A refusal costs its caller nothing, so it must cost the
+ * Refusals, and the like, on their way to the database. A refusal costs its caller nothing, so it must cost the
  * service little: they are written in batches. When they can't be written and the buffer is full,
  * the service stops answering rather than forget one.
  */
-export class Refusals {
+export class BackgroundEvents {
   readonly #write: (events: NewAuditEvent[]) => Promise<void>;
   readonly #onError: (error: unknown) => void;
   #buffer: NewAuditEvent[] = [];

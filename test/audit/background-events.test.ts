@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { AuditLog } from "../../src/audit/audit-log.ts";
-import { Refusals } from "../../src/audit/refusals.ts";
+import { BackgroundEvents } from "../../src/audit/background-events.ts";
 import { newId } from "../../src/ids.ts";
 import { insertAuditEvents, type NewAuditEvent } from "../../src/store/audit-events.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
@@ -64,7 +64,7 @@ test("what was recorded before the end is written at the end", async () => {
 
 test("a batch whose answer was lost is there once, and holds up nothing", async () => {
   let lost = false;
-  const refusals = new Refusals(
+  const events = new BackgroundEvents(
     async (events) => {
       await insertAuditEvents(db, events);
       if (lost) return;
@@ -73,28 +73,28 @@ test("a batch whose answer was lost is there once, and holds up nothing", async 
     },
     () => {},
   );
-  refusals.add(event());
+  events.add(event());
   await expect.poll(() => lost).toBe(true);
-  refusals.add(event());
-  await refusals.close();
+  events.add(event());
+  await events.close();
   expect(await database.query("select id from audit_events")).toHaveLength(2);
 });
 
 test("when no more can be kept, no call is answered, until they are written", async () => {
   let isDown = true;
-  const refusals = new Refusals(
+  const events = new BackgroundEvents(
     async (events) => {
       if (isDown) throw new Error("down");
       await insertAuditEvents(db, events);
     },
     () => {},
   );
-  for (let i = 0; i < 10_000; i++) refusals.add(event());
-  expect(() => refusals.ensureRoom()).toThrow(
+  for (let i = 0; i < 10_000; i++) events.add(event());
+  expect(() => events.ensureRoom()).toThrow(
     expect.objectContaining({ reason: "AUDIT_UNAVAILABLE" }),
   );
   isDown = false;
-  await refusals.close();
-  refusals.ensureRoom();
+  await events.close();
+  events.ensureRoom();
   expect(await database.query("select id from audit_events")).toHaveLength(10_000);
 });

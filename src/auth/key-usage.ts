@@ -1,0 +1,104 @@
+import { addKeyUses, type KeyUses } from "../store/api-key-uses.ts";
+import type { Database } from "../store/database.ts";
+
+/** How much of the uses a crash can lose, in milliseconds. */
+const flushMs = 2_000;
+/** Keys written in one transaction. */
+const maxBatch = 1_000;
+/** While the database cannot be written, uses of more keys than this are not counted. */
+const maxKeys = 200_000;
+/** Addresses of one key that are told apart between two writes. */
+const maxAddresses = 100;
+
+interface Pending extends KeyUses {
+  calls: number;
+  time: Date;
+  address: string;
+  userAgent: string;
+  rpc: string;
+  addresses: Map<string, number>;
+}
+
+/** A call whose signature held. */
+export interface KeyUse {
+  apiKeyId: string;
+  address: string;
+  userAgent: string;
+  rpc: string;
+}
+
+/** Counts the uses of keys, and writes them every now and then: a call costs an addition. */
+export class KeyUsage {
+  readonly #db: Database;
+  readonly #onError: (error: unknown) => void;
+  readonly #timer: NodeJS.Timeout;
+  #pending = new Map<string, Pending>();
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(db: Database, onError: (error: unknown) => void) {
+    this.#db = db;
+    this.#onError = onError;
+    this.#timer = setInterval(() => void this.flush(), flushMs).unref();
+  }
+
+  note({ apiKeyId, address, userAgent, rpc }: KeyUse): void {
+    const now = Date.now();
+    const known = this.#pending.get(apiKeyId);
+    if (known === undefined) {
+      if (this.#pending.size >= maxKeys) return;
+      const addresses = new Map([[address, 1]]);
+      const use = { apiKeyId, calls: 1, time: new Date(now), address, userAgent, rpc, addresses };
+      this.#pending.set(apiKeyId, use);
+      return;
+    }
+    known.calls++;
+    known.time.setTime(now);
+    known.address = address;
+    known.userAgent = userAgent;
+    known.rpc = rpc;
+    count(known.addresses, address, 1);
+  }
+
+  /** Writes what is left. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  /** Writes what was counted so far. One at a time: a slow database is not asked for more at once. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#write());
+    return this.#flushing;
+  }
+
+  async #write(): Promise<void> {
+    const uses = [...this.#pending.values()];
+    this.#pending = new Map();
+    for (let start = 0; start < uses.length; start += maxBatch) {
+      const batch = uses.slice(start, start + maxBatch);
+      try {
+        await addKeyUses(this.#db, batch);
+      } catch (error) {
+        this.#onError(error);
+        for (const use of uses.slice(start)) this.#putBack(use);
+        return;
+      }
+    }
+  }
+
+  #putBack(use: Pending): void {
+    const newer = this.#pending.get(use.apiKeyId);
+    if (newer === undefined) {
+      this.#pending.set(use.apiKeyId, use);
+      return;
+    }
+    newer.calls += use.calls;
+    for (const [address, calls] of use.addresses) count(newer.addresses, address, calls);
+  }
+}
+
+function count(addresses: Map<string, number>, address: string, calls: number): void {
+  const known = addresses.get(address);
+  if (known !== undefined) addresses.set(address, known + calls);
+  else if (addresses.size < maxAddresses) addresses.set(address, calls);
+}

@@ -1,0 +1,34 @@
+import type { ApiKeyService } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
+import { Code, ServiceError } from "../../errors.ts";
+import { authorizeGrant } from "../../iam/authorize.ts";
+import { effective } from "../../iam/permissions.ts";
+import { updateApiKey } from "../../store/api-keys.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { toApiKey } from "../resources.ts";
+import { ensureNotRevoked, lockKey, unchanged } from "./lock-api-key.ts";
+
+export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = async (
+  app,
+  call,
+  request,
+) => {
+  const row = await change(app, call, async (tx) => {
+    const { key, owner } = await lockKey(tx, call, request);
+    // To give a key its power back is to hand out what it may do.
+    authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+    ensureNotRevoked(key);
+    if (key.disable_time === null) return unchanged(tx, key);
+    if (key.leak_time !== null && !request.force) throw leaked();
+    return updateApiKey(tx, key, { disable_time: null });
+  });
+  return { apiKey: toApiKey(row) };
+};
+
+function leaked(): ServiceError {
+  return new ServiceError(
+    Code.failedPrecondition,
+    "API_KEY_LEAKED",
+    "The key was reported as leaked, so others may have its secret. Replace it with RotateApiKey, or set force to enable it all the same.",
+  );
+}

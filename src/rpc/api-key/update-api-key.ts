@@ -1,0 +1,120 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  type ApiKeyService,
+  ApiKeyState,
+  type UpdateApiKeyRequest,
+} from "../../../gen/pdaas/v1/api_key_service_pb.ts";
+import { invalidFields, notFound } from "../../errors.ts";
+import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
+import { effective, has } from "../../iam/permissions.ts";
+import { type ApiKeyChanges, updateApiKey as updateRow } from "../../store/api-keys.ts";
+import type { Transaction } from "../../store/database.ts";
+import { findOrganization } from "../../store/organizations.ts";
+import type { Call } from "../call.ts";
+import { change } from "../change.ts";
+import { maskedFields } from "../field-mask.ts";
+import type { Handler } from "../handler.ts";
+import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
+import { apiKeyState, toApiKey } from "../resources.ts";
+import { callingKey } from "./calling-key.ts";
+import { endOfLife } from "./end-of-life.ts";
+import { ensureNotRevoked, lockKey, type OwnedKey } from "./lock-api-key.ts";
+import { ensureRoomForKey } from "./make-api-key.ts";
+import { isReplaced, maxOverlapMs, notRotated } from "./replaced.ts";
+
+export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = async (
+  app,
+  call,
+  request,
+) => {
+  const changes = changesOf(request);
+  const row = await change(app, call, async (tx) => {
+    const target = await lockKey(tx, call, request);
+    ensureNotRevoked(target.key);
+    if (changes.permission_limit !== undefined) {
+      ensureMayLimit(call, target, changes.permission_limit);
+    }
+    if (changes.rate_per_second !== undefined) {
+      ensureRateWithin(await callingKey(tx, call), changes);
+    }
+    if (changes.expire_time !== undefined) {
+      changes.expire_time = await newEnd(tx, call, target, changes.expire_time ?? undefined);
+    }
+    if (changes.retire_time !== undefined) {
+      await ensureMayRetireAt(tx, call, target, changes.retire_time);
+    }
+    return updateRow(tx, target.key, changes);
+  });
+  return { apiKey: toApiKey(row) };
+};
+
+const updatable = [
+  "name",
+  "description",
+  "labels",
+  "expire_time",
+  "permission_limit",
+  "rate_limit",
+  "retire_time",
+] as const;
+
+function changesOf(request: UpdateApiKeyRequest): ApiKeyChanges {
+  const fields = maskedFields(request.updateMask, updatable);
+  const { expireTime, retireTime, permissionLimit } = request;
+  return {
+    ...(fields.has("name") && { name: request.name }),
+    ...(fields.has("description") && { description: request.description }),
+    ...(fields.has("labels") && { labels: JSON.stringify(request.labels) }),
+    ...(fields.has("expire_time") && {
+      expire_time: expireTime ? timestampDate(expireTime) : null,
+    }),
+    ...(fields.has("retire_time") && {
+      retire_time: retireTime ? timestampDate(retireTime) : null,
+    }),
+    ...(fields.has("permission_limit") && {
+      permission_limit: permissionLimit?.permissions.toSorted() ?? null,
+    }),
+    ...(fields.has("rate_limit") && rateColumns(request.rateLimit)),
+  };
+}
+
+/** Anybody who may change keys may narrow one; what it gains must be the caller's to give. */
+function ensureMayLimit(call: Call, { key, owner }: OwnedKey, limit: string[] | null): void {
+  ensureKnown(limit ?? [], "permission_limit.permissions");
+  const before = new Set(effective(owner.permissions, key.permission_limit));
+  const gained = effective(owner.permissions, limit).filter((name) => !has(before, name));
+  authorizeGrant(call.principal, gained);
+}
+
+/** A key that goes on to live goes on to have its power. */
+async function newEnd(
+  tx: Transaction,
+  call: Call,
+  { key, owner }: OwnedKey,
+  wanted: Date | undefined,
+): Promise<Date | null> {
+  const { organizationId } = call.principal;
+  const organization = await findOrganization(tx, organizationId);
+  if (organization === undefined) throw notFound("organization", organizationId);
+  authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+  const own = await callingKey(tx, call);
+  const end = endOfLife(wanted, { organization, own, from: key.create_time });
+  const isDead = key.successor_id === null && apiKeyState(key, Date.now()) === ApiKeyState.EXPIRED;
+  if (isDead) await ensureRoomForKey(tx, organization, owner);
+  return end;
+}
+
+/** The overlap of a rotation can be made longer or shorter, but not taken back. */
+async function ensureMayRetireAt(
+  tx: Transaction,
+  call: Call,
+  { key, owner }: OwnedKey,
+  time: Date | null,
+): Promise<void> {
+  authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+  if (!(await isReplaced(tx, key))) throw notRotated();
+  const ahead = (time?.getTime() ?? 0) - Date.now();
+  if (ahead > 0 && ahead <= maxOverlapMs) return;
+  const description = "must lie in the future, at most 90 days; use RetireApiKey to retire it now";
+  throw invalidFields([{ field: "retire_time", description }]);
+}
