@@ -9,15 +9,50 @@ export {
 export { Listing, type Page, type PageOptions } from "./listing.ts";
 export type { Account, AccountParams, CreateAccountParams } from "./resources/accounts.ts";
 export type {
+  AddressTest,
+  Allowlist,
+  AllowlistEntry,
+  AllowlistSuggestion,
+  AllowlistVerdict,
+} from "./resources/allowlist.ts";
+export type {
+  AddAllowlistEntryParams,
+  AllowlistChangeParams,
+  AllowlistEntryParams,
+  AllowlistParams,
+  ListAllowlistEntriesParams,
+  RemoveAllowlistEntryParams,
+  SetReportOnlyParams,
+  TestAddressParams,
+  UpdateAllowlistEntryParams,
+} from "./resources/allowlists.ts";
+export type {
+  AddressUse,
   ApiKey,
-  ApiKeyParams,
-  IssueApiKeyParams,
+  ApiKeyUsage,
+  ApiKeyUse,
+  DailyUse,
   IssuedApiKey,
+  LeakReport,
+  RotatedApiKey,
+} from "./resources/api-key.ts";
+export type {
+  ApiKeyChangeParams,
+  ApiKeyParams,
+  ApiKeyUsageParams,
+  EnableApiKeyParams,
+  IssueApiKeyParams,
   ListApiKeysParams,
+  ReportLeakedKeyParams,
+  RetireApiKeyParams,
+  RevokeApiKeyParams,
+  RotateApiKeyParams,
+  UpdateApiKeyParams,
 } from "./resources/api-keys.ts";
 export type { AuditEvent, ListAuditEventsParams } from "./resources/audit-events.ts";
-export type { Organization } from "./resources/organizations.ts";
+export type { Organization, UpdateOrganizationParams } from "./resources/organizations.ts";
 export type { Principal } from "./resources/principals.ts";
+export type { RateLimit } from "./resources/rate-limit.ts";
 export type {
   CreateServiceAccountParams,
   ListServiceAccountsParams,
@@ -26,3 +61,4 @@ export type {
   ServiceAccountParams,
   UpdateServiceAccountParams,
 } from "./resources/service-accounts.ts";
+export { isSecretKey } from "./secret-key.ts";

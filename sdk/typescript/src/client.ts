@@ -1,5 +1,6 @@
 import type { Caller, CallOptions } from "./caller.ts";
 import { Accounts } from "./resources/accounts.ts";
+import { Allowlists } from "./resources/allowlists.ts";
 import { ApiKeys } from "./resources/api-keys.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
 import { Organizations } from "./resources/organizations.ts";
@@ -10,28 +11,32 @@ import type { Session } from "./session.ts";
 /** How a client reaches the service, and as whom. */
 export interface Connection {
   caller: Caller;
+  /** Calls without credentials. */
+  anonymousCaller: Caller;
   /** The session, when the client is a user's. */
   session?: Session;
   /** Closes what is open towards the service. */
   disconnect(): void;
   /** What may be shown of the client: nothing secret. */
-  summary: Record<string, string>;
+  readonly summary: Record<string, string>;
 }
 
 /** The service's API, the same in Node and in browsers. */
 export abstract class ApiClient {
   readonly serviceAccounts: ServiceAccounts;
   readonly apiKeys: ApiKeys;
+  readonly allowlists: Allowlists;
   readonly accounts: Accounts;
   readonly organizations: Organizations;
   readonly auditEvents: AuditEvents;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
-    const { caller } = connection;
+    const { caller, anonymousCaller } = connection;
     this.#connection = connection;
-    this.apiKeys = new ApiKeys(caller);
+    this.apiKeys = new ApiKeys(caller, anonymousCaller);
     this.serviceAccounts = new ServiceAccounts(caller, this.apiKeys);
+    this.allowlists = new Allowlists(caller);
     this.accounts = new Accounts(caller);
     this.organizations = new Organizations(caller);
     this.auditEvents = new AuditEvents(caller);

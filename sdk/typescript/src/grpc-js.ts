@@ -1,11 +1,11 @@
 import { InterceptingCall, type Interceptor, type Listener, Metadata, status } from "@grpc/grpc-js";
 import { envelopePrefix } from "./signing/body.ts";
-import { Signer, type SigningKey } from "./signing/signer.ts";
+import { type KeySource, signersOf } from "./signing/signer.ts";
 
-export type { SigningKey } from "./signing/signer.ts";
+export type { KeySource, SigningKey } from "./signing/signer.ts";
 
 /** What grpcSigningInterceptor needs: an API key. */
-export interface GrpcSigningOptions extends SigningKey {
+export type GrpcSigningOptions = KeySource & {
   /**
    * The `:authority` to sign and send. Taken from the channel's target when absent; give it when the
    * channel has `grpc.default_authority` or goes through a proxy, which interceptors cannot see.
@@ -13,7 +13,7 @@ export interface GrpcSigningOptions extends SigningKey {
   authority?: string | undefined;
   /** The time in Unix seconds; the system's when absent. */
   now?: (() => number) | undefined;
-}
+};
 
 /**
  * Signs the calls of a `@grpc/grpc-js` client, unary and server-streaming. It must be the last of the
@@ -23,12 +23,13 @@ export interface GrpcSigningOptions extends SigningKey {
  * @throws TypeError when the key cannot be used, and from the call when its method streams requests
  */
 export function grpcSigningInterceptor(options: GrpcSigningOptions): Interceptor {
-  const signer = new Signer(options, options.now);
+  const nextSigner = signersOf(options, options.now);
   return (callOptions, nextCall) => {
     const { path, requestStream, requestSerialize } = callOptions.method_definition;
     if (requestStream) {
       throw new TypeError(`${path} streams its request, which a signature cannot cover.`);
     }
+    const signer = nextSigner();
     const host = options.authority ?? callOptions.host;
     const call = nextCall(host === undefined ? callOptions : { ...callOptions, host });
     // Before a call has started, its peer is the channel's target.

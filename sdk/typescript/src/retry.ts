@@ -8,6 +8,7 @@ const nothingDone: ReadonlySet<PdaasErrorReason | undefined> = new Set<PdaasErro
   "REPLAY_STORE_UNAVAILABLE",
   "REPLAY_STORE_RECOVERING",
   "AUDIT_UNAVAILABLE",
+  "RATE_LIMITED",
 ]);
 
 /**

@@ -118,6 +118,7 @@ test.each([
       // @ts-expect-error accountId is missing
       await client.serviceAccounts.create({ name: "x" });
     } catch (error) {
+      if (error instanceof PdaasError && error.reason === "RATE_LIMITED") void error.retryAfterMs;
       // @ts-expect-error there is no such reason
       if (error instanceof PdaasError) void (error.reason === "PERMISSION_MISING");
     }
@@ -125,6 +126,14 @@ test.each([
     // @ts-expect-error browsers never hold a secret
     new BrowserClient({ ...user, secretKey: "sk_x" });
     grpcSigningInterceptor({ accessKey: "sa_x", secretKey: "sk_x" });
+    const { key, predecessor } = await client.apiKeys.rotate({ apiKeyId: "key_x" });
+    grpcSigningInterceptor({ key: () => key });
+    // @ts-expect-error the secret of the old key is not known
+    client.useKey(predecessor);
+    // @ts-expect-error a browser's client signs with no key
+    new BrowserClient(user).useKey(key);
+    const end: Date | undefined = predecessor.expireTime;
+    void end;
   `;
     writeFileSync(join(project, "program.ts"), program);
     const compiler = join(root, "node_modules/typescript/bin/tsc");

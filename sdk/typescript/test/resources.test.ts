@@ -30,6 +30,7 @@ const answered = {
     etag: "v2",
     createTime,
     updateTime: createTime,
+    rateLimit: { requestsPerSecond: 5, burst: 50 },
   },
 };
 const apiKey = { id: "key_1", accessKey: "sa_x", state: ApiKeyState.ACTIVE, createTime };
@@ -67,7 +68,9 @@ function routes(router: ConnectRouter): void {
     listAccounts: () => ({ accounts: [account] }),
   });
   router.service(OrganizationService, {
-    getOrganization: () => ({ organization: { id: "org_1", slug: "myorg", createTime } }),
+    getOrganization: () => ({
+      organization: { id: "org_1", slug: "myorg", createTime, maxApiKeysPerServiceAccount: 10 },
+    }),
   });
   router.service(AuditService, {
     listAuditEvents: () => ({
@@ -111,6 +114,7 @@ test("a service account is plain data: names for states, Dates for times", async
     updateTime: date,
     deleteTime: undefined,
     purgeTime: undefined,
+    rateLimit: { requestsPerSecond: 5, burst: 50 },
   });
   expect(JSON.parse(JSON.stringify(got)).createTime).toBe(date.toISOString());
 });
@@ -137,6 +141,8 @@ test.each([
   [{ permissions: [] }, "permissions"],
   [{ permissions: ["*"], name: "New" }, "name,permissions"],
   [{ name: undefined, description: "d" }, "description"],
+  [{ rateLimit: { requestsPerSecond: 1 } }, "rateLimit"],
+  [{ rateLimit: null, name: "New" }, "name,rateLimit"],
   [{ etag: "v1" }, ""],
 ])("update with %j: the update mask is %j", async (fields, updateMask) => {
   const { client, said } = await open();
@@ -213,7 +219,14 @@ test("accounts, the organization and the caller", async () => {
   const main = { ...account, createTime: date };
   expect(await client.accounts.get({ accountId: "acc-123" })).toEqual(main);
   expect((await client.accounts.list().page()).items).toEqual([main]);
-  const organization = { id: "org_1", slug: "myorg", name: "", createTime: date };
+  const organization = {
+    id: "org_1",
+    slug: "myorg",
+    name: "",
+    createTime: date,
+    maxApiKeyLifetimeSeconds: undefined,
+    maxApiKeysPerServiceAccount: 10,
+  };
   expect(await client.organizations.getInfo()).toEqual(organization);
   expect(await client.whoAmI()).toMatchObject({ type: "service_account", permissions: ["*"] });
 });

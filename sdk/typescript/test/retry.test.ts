@@ -90,6 +90,32 @@ test.each([...repeatable, ...once])(
   },
 );
 
+test.each([...repeatable, ...once])("%s, too often: tried again after the wait", async (name) => {
+  const limited = refusal(Code.ResourceExhausted, "RATE_LIMITED", { retryAfterMs: 80 });
+  const { server, client } = await serve([limited]);
+  const begin = performance.now();
+  await calls[name](client);
+  expect(performance.now() - begin).toBeGreaterThanOrEqual(79);
+  expect(server.requests).toHaveLength(2);
+});
+
+test("too often at every attempt: told what it was told last", async () => {
+  const limited = refusal(Code.ResourceExhausted, "RATE_LIMITED", { retryAfterMs: 30 });
+  const { server, client } = await serve(Array.from({ length: 9 }, () => limited));
+  const begin = performance.now();
+  const told = { code: "resource_exhausted", reason: "RATE_LIMITED", retryAfterMs: 30 };
+  await expect(calls.update(client)).rejects.toMatchObject(told);
+  expect(server.requests).toHaveLength(4);
+  expect(performance.now() - begin).toBeGreaterThanOrEqual(89);
+});
+
+test("too often, with a wait beyond the deadline: told at once", async () => {
+  const limited = refusal(Code.ResourceExhausted, "RATE_LIMITED", { retryAfterMs: 60_000 });
+  const { server, client } = await serve([limited]);
+  await expect(calls.update(client)).rejects.toMatchObject({ retryAfterMs: 60_000 });
+  expect(server.requests).toHaveLength(1);
+});
+
 test.each(repeatable)("%s, the answer is lost: done again", async (name) => {
   const lost = { losesAnswer: () => server.requests.length === 1 };
   const { server, client } = await serve([], lost);

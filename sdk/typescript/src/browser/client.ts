@@ -36,11 +36,10 @@ function connect(options: ClientOptions): Connection {
   const interceptors = [...(options.interceptors ?? [])];
   const transport = createConnectTransport({ baseUrl, interceptors });
   const headers = {};
-  const session = new Session(
-    new Caller({ transport, headers, credentials: anonymous, ...limits }),
-    login,
-  );
+  const anonymousCaller = new Caller({ transport, headers, credentials: anonymous, ...limits });
+  const session = new Session(anonymousCaller, login);
   const caller = new Caller({ transport, headers, credentials: session, ...limits });
   const { email, organizationSlug } = login;
-  return { caller, session, disconnect: () => {}, summary: { baseUrl, email, organizationSlug } };
+  const summary = { baseUrl, email, organizationSlug };
+  return { caller, anonymousCaller, session, disconnect: () => {}, summary };
 }

@@ -1,4 +1,3 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   AuditOutcome,
   AuditService,
@@ -7,7 +6,7 @@ import {
 import { PrincipalType } from "../../../../gen/pdaas/v1/auth_service_pb.ts";
 import type { Caller, CallOptions } from "../caller.ts";
 import { Listing, type PageOptions, toPage } from "../listing.ts";
-import { dateOf, type NameOf, nameOf, present } from "./plain.ts";
+import { dateOf, type NameOf, nameOf, present, timestampOf } from "./plain.ts";
 
 /** One thing that happened, or that was refused. */
 export interface AuditEvent {
@@ -27,7 +26,7 @@ export interface AuditEvent {
   /** Empty when it is not known. */
   resourceId: string;
   outcome: NameOf<typeof AuditOutcome>;
-  /** Why it was refused; it can say more than the caller was told. */
+  /** Why it was refused, or would have been; it can say more than the caller was told. */
   reason: string;
   /** The request's identifier, as in `PdaasError.requestId`. */
   requestId: string;
@@ -47,7 +46,7 @@ export interface ListAuditEventsParams extends PageOptions {
   action?: string | undefined;
   /** Only events about this resource, such as `key_…`. */
   resourceId?: string | undefined;
-  outcome?: "ok" | "refused" | undefined;
+  outcome?: "ok" | "refused" | "reported" | undefined;
 }
 
 /** `client.auditEvents`. */
@@ -69,12 +68,16 @@ export class AuditEvents {
   }
 }
 
-const outcomes = { ok: AuditOutcome.OK, refused: AuditOutcome.REFUSED } as const;
+const outcomes = {
+  ok: AuditOutcome.OK,
+  refused: AuditOutcome.REFUSED,
+  reported: AuditOutcome.REPORTED,
+} as const;
 
 function filtersOf({ startTime, endTime, outcome, ...params }: ListAuditEventsParams) {
   return {
-    ...(startTime && { startTime: timestampFromDate(startTime) }),
-    ...(endTime && { endTime: timestampFromDate(endTime) }),
+    startTime: timestampOf(startTime, "startTime"),
+    endTime: timestampOf(endTime, "endTime"),
     outcome: outcome === undefined ? AuditOutcome.UNSPECIFIED : outcomes[outcome],
     principalId: params.principalId ?? "",
     action: params.action ?? "",

@@ -5,8 +5,10 @@ import {
 } from "../../../../gen/pdaas/v1/service_account_service_pb.ts";
 import type { Caller, CallOptions } from "../caller.ts";
 import { Listing, type PageOptions, toPage } from "../listing.ts";
-import type { ApiKeys, IssueApiKeyParams, IssuedApiKey } from "./api-keys.ts";
-import { dateOf, type NameOf, nameOf, present } from "./plain.ts";
+import type { IssuedApiKey } from "./api-key.ts";
+import type { ApiKeys, IssueApiKeyParams } from "./api-keys.ts";
+import { dateOf, maskOf, type NameOf, nameOf, present } from "./plain.ts";
+import { type RateLimit, rateLimitOf, toRateLimit } from "./rate-limit.ts";
 
 /** The identity of a program. */
 export interface ServiceAccount {
@@ -28,6 +30,8 @@ export interface ServiceAccount {
   deleteTime: Date | undefined;
   /** When a deleted one is removed for good. */
   purgeTime: Date | undefined;
+  /** How often all its keys together may call; undefined: without limit. */
+  rateLimit: RateLimit | undefined;
 }
 
 export interface CreateServiceAccountParams {
@@ -38,6 +42,8 @@ export interface CreateServiceAccountParams {
   description?: string | undefined;
   /** What it may do, such as `ServiceAccounts.read`; nothing when absent. */
   permissions?: readonly string[] | undefined;
+  /** How often all its keys together may call; without limit when absent. */
+  rateLimit?: RateLimit | undefined;
   /** Names the creation, so that repeating it creates nothing more; a UUID when absent. */
   requestId?: string | undefined;
 }
@@ -58,6 +64,8 @@ export interface UpdateServiceAccountParams extends ServiceAccountChangeParams {
   description?: string | undefined;
   /** Replace the permissions that it has. */
   permissions?: readonly string[] | undefined;
+  /** How often all its keys together may call; null: without limit. */
+  rateLimit?: RateLimit | null | undefined;
 }
 
 export interface ListServiceAccountsParams extends PageOptions {
@@ -84,7 +92,8 @@ export class ServiceAccounts {
     const { accountId, name, description = "" } = params;
     const permissions = [...(params.permissions ?? [])];
     const { requestId = crypto.randomUUID() } = params;
-    const request = { accountId, name, description, permissions, requestId };
+    const rateLimit = rateLimitOf(params.rateLimit);
+    const request = { accountId, name, description, permissions, rateLimit, requestId };
     return unwrap(await this.#caller.call(method.createServiceAccount, request, options));
   }
 
@@ -106,15 +115,14 @@ export class ServiceAccounts {
 
   /** Changes the fields that are given. */
   async update(params: UpdateServiceAccountParams, options?: CallOptions): Promise<ServiceAccount> {
-    const { serviceAccountId, name, description, permissions, etag = "" } = params;
-    const given = Object.entries({ name, description, permissions });
-    const paths = given.filter(([, value]) => value !== undefined).map(([field]) => field);
+    const { serviceAccountId, name, description, permissions, rateLimit, etag = "" } = params;
     const request = {
       serviceAccountId,
       name: name ?? "",
       description: description ?? "",
       permissions: [...(permissions ?? [])],
-      updateMask: { paths },
+      rateLimit: rateLimitOf(rateLimit),
+      updateMask: maskOf({ name, description, permissions, rate_limit: rateLimit }),
       etag,
     };
     return unwrap(await this.#caller.call(method.updateServiceAccount, request, options));
@@ -178,5 +186,6 @@ function toServiceAccount(message: Message): ServiceAccount {
     updateTime: dateOf(present(message.updateTime, "update_time")),
     deleteTime: dateOf(message.deleteTime),
     purgeTime: dateOf(message.purgeTime),
+    rateLimit: toRateLimit(message.rateLimit),
   };
 }

@@ -7,13 +7,14 @@ import {
   type UnaryRequest,
 } from "@connectrpc/connect";
 import { requestBody, type SerializationOptions } from "./body.ts";
-import { Signer, type SigningKey } from "./signer.ts";
+import { type KeySource, type Signer, signersOf } from "./signer.ts";
 
 /** What signingInterceptor needs: an API key, and the transport's serialization options if it has any. */
-export interface SigningOptions extends SigningKey, SerializationOptions {
-  /** The time in Unix seconds; the system's when absent. */
-  now?: (() => number) | undefined;
-}
+export type SigningOptions = KeySource &
+  SerializationOptions & {
+    /** The time in Unix seconds; the system's when absent. */
+    now?: (() => number) | undefined;
+  };
 
 type AnyRequest = UnaryRequest | StreamRequest;
 
@@ -24,15 +25,15 @@ type AnyRequest = UnaryRequest | StreamRequest;
  * @throws TypeError when the key cannot be used
  */
 export function signingInterceptor(options: SigningOptions): Interceptor {
-  const signer = new Signer(options, options.now);
+  const nextSigner = signersOf(options, options.now);
   return (next) => async (request) => {
     refuseCompression(request.header);
     if (!request.stream) {
-      addSignature(signer, request, request.message, options);
+      addSignature(nextSigner(), request, request.message, options);
       return await next(request);
     }
     const message = await onlyMessage(request);
-    addSignature(signer, request, message, options);
+    addSignature(nextSigner(), request, message, options);
     return await next({ ...request, message: iterableOf(message) });
   };
 }

@@ -18,6 +18,16 @@ export interface SigningKey {
   secretKey: string;
 }
 
+/** The API key to sign with, or a function that gives it, so that it can be replaced by another. */
+export type KeySource =
+  | (SigningKey & { key?: never })
+  | {
+      /** Asked at each attempt of a call. */
+      key: () => SigningKey;
+      accessKey?: never;
+      secretKey?: never;
+    };
+
 /** What a signature adds to a request. */
 export interface SignatureHeaders {
   "content-digest": string;
@@ -84,6 +94,29 @@ export class Signer {
       signature: `sig=:${hmacSha256(this.#key, signatureBase(components, params))}:`,
     };
   }
+}
+
+/**
+ * @param now the time in Unix seconds
+ * @returns what gives the signer of the next attempt
+ * @throws TypeError when the key cannot be used; what is returned does, too, when a later one cannot
+ */
+export function signersOf(source: KeySource, now?: () => number): () => Signer {
+  if (source.key === undefined) {
+    const signer = new Signer(source, now);
+    return () => signer;
+  }
+  const { key } = source;
+  let current = { ...key() };
+  let signer = new Signer(current, now);
+  return () => {
+    const { accessKey, secretKey } = key();
+    if (accessKey !== current.accessKey || secretKey !== current.secretKey) {
+      signer = new Signer({ accessKey, secretKey }, now);
+      current = { accessKey, secretKey };
+    }
+    return signer;
+  };
 }
 
 function covered(request: SignableRequest, digest: string): Component[] {
