@@ -5,7 +5,7 @@ import type { App } from "./app.ts";
 /** How long ahead the end of a key is announced. */
 const announceDays = 7;
 
-/** Puts keys that are about to expire or to be retired into the audit log, each once, and again if their end is moved. */
+/** Puts keys that are about to expire into the audit log, each once, and again if their end is moved. */
 export async function announceExpiries(app: App): Promise<void> {
   await app.db.transaction().execute(async (tx) => {
     for (const { id, organization_id } of await takeUnannouncedExpiries(tx, announceDays)) {

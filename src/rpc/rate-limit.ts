@@ -21,9 +21,21 @@ export function toRateLimit(
   return { requestsPerSecond: row.rate_per_second, burst: row.rate_burst };
 }
 
+/** The lower of two limits. */
+export function narrowerRate(a: RateColumns, b: RateColumns): RateColumns {
+  return {
+    rate_per_second: lower(a.rate_per_second, b.rate_per_second),
+    rate_burst: lower(a.rate_burst, b.rate_burst),
+  };
+}
+
+function lower(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
 /**
  * Holds that a key gives nobody a higher limit than it has itself.
- * @param own the calling key's; undefined for a user
+ * @param own the most that the caller can give; undefined for a user
  * @throws ServiceError PERMISSION_ESCALATION
  */
 export function ensureRateWithin(
@@ -37,12 +49,12 @@ export function ensureRateWithin(
   throw new ServiceError(
     Code.permissionDenied,
     "PERMISSION_ESCALATION",
-    `Your key may call ${own.rate_per_second} times a second, ${own.rate_burst} at once, and cannot give more than that. Set a rate_limit within it, or ask an administrator to do it.`,
+    `You may call ${own.rate_per_second} times a second, ${own.rate_burst} at once, and cannot give more than that. Set a rate_limit within it, or ask an administrator to do it.`,
   );
 }
 
 /**
- * The limit of something new: what was asked for, or where that is nothing, the calling key's own.
+ * The limit of something new: what was asked for, or where that is nothing, the most that the caller can give.
  * @throws ServiceError PERMISSION_ESCALATION
  */
 export function rateWithin(

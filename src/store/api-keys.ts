@@ -231,6 +231,9 @@ export async function takeUnannouncedExpiries(
     .where(endTime, ">", sql<Date>`now()`)
     .where(endTime, "<", sql<Date>`now() + make_interval(days => ${withinDays})`)
     .where("announced_end_time", "is distinct from", endTime)
+    // Nobody misses the end of a key that is replaced or was stopped.
+    .where("successor_id", "is", null)
+    .where("disable_time", "is", null)
     .orderBy(endTime)
     .limit(500)
     .forUpdate()

@@ -149,6 +149,23 @@ describe("a rotation", () => {
     expect(await refusalOf(retire)).toMatchObject({ reason: "API_KEY_NOT_ROTATED" });
   });
 
+  test("bounds what the old key makes by the time that it is retired", async () => {
+    const old = await service.issueKey();
+    const { serviceAccountId, apiKeyId } = old;
+    const { predecessor } = await service.admin.apiKeys.rotate({ apiKeyId, overlapSeconds: 3_600 });
+    const client = service.signed(old);
+    const made = await client.apiKeys.issue({ serviceAccountId });
+    expect(made.expireTime).toEqual(predecessor.retireTime);
+    const later = new Date(Date.now() + 80 * 24 * 60 * minute);
+    const attempts = {
+      issue: () => client.apiKeys.issue({ serviceAccountId, expireTime: later }),
+      "retire later": () => client.apiKeys.update({ apiKeyId, retireTime: later }),
+    };
+    for (const [name, attempt] of Object.entries(attempts)) {
+      expect(await refusalOf(attempt()), name).toMatchObject({ reason: "PERMISSION_ESCALATION" });
+    }
+  });
+
   test("sees a use of a moment ago", async () => {
     const key = await service.issueKey();
     const { apiKeyId } = key;

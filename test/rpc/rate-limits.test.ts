@@ -113,6 +113,32 @@ test("a service account's rate limit is that of all its keys together", async ()
   expect(count).toBeLessThanOrEqual(5 + Math.ceil(seconds));
 });
 
+test("a key of a limited service account gives nobody else a higher limit", async () => {
+  const key = await service.issueKey();
+  const { serviceAccountId } = key;
+  const rateLimit = { requestsPerSecond: 100, burst: 200 };
+  await service.admin.serviceAccounts.update({ serviceAccountId, rateLimit });
+  const client = service.signed(key);
+  const other = await service.issueKey();
+  const unlimited = { serviceAccountId: other.serviceAccountId, rateLimit: null };
+  const higher = { requestsPerSecond: 100, burst: 201 };
+  const attempts = {
+    "lift its own": () => client.serviceAccounts.update({ serviceAccountId, rateLimit: null }),
+    "lift another's": () => client.serviceAccounts.update(unlimited),
+    "issue elsewhere": () =>
+      client.apiKeys.issue({ serviceAccountId: other.serviceAccountId, rateLimit: higher }),
+    "rotate elsewhere": () => client.apiKeys.rotate({ apiKeyId: other.apiKeyId }),
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    expect(await refusalOf(attempt()), name).toMatchObject({ reason: "PERMISSION_ESCALATION" });
+  }
+  const made = await client.serviceAccounts.create({ accountId: "acc-123", name: "Made" });
+  expect(made.rateLimit).toEqual(rateLimit);
+  expect((await client.apiKeys.issue({ serviceAccountId: made.id })).rateLimit).toEqual(rateLimit);
+  // Its siblings share its service account's limit, so that they need none of their own.
+  expect((await client.apiKeys.issue({ serviceAccountId })).rateLimit).toBeUndefined();
+});
+
 test("a limited key gives nobody a higher limit", async () => {
   const key = await limitedKey({ requestsPerSecond: 100, burst: 200 });
   const client = service.signed(key);

@@ -958,7 +958,7 @@ export const PermissionLimitSchema: GenMessage<PermissionLimit> = /*@__PURE__*/
   messageDesc(file_pdaas_v1_api_key_service, 23);
 
 /**
- * A use of a key: a call whose signature held.
+ * A use of a key: a call whose signature held, from an allowed address.
  *
  * @generated from message pdaas.v1.ApiKeyUse
  */
@@ -1013,7 +1013,7 @@ export type DailyUse = Message<"pdaas.v1.DailyUse"> & {
   date: string;
 
   /**
-   * Calls whose signature held.
+   * Calls whose signature held, from allowed addresses.
    *
    * @generated from field: int64 calls = 2;
    */

@@ -154,7 +154,7 @@ export const ErrorReason = {
   REFRESH_TOKEN_REUSED: 18,
 
   /**
-   * PERMISSION_DENIED: the caller's address is on none of the allowlists that apply.
+   * PERMISSION_DENIED: the caller's address is missing on an allowlist that applies. Metadata `address`.
    *
    * @generated from enum value: ERROR_REASON_ADDRESS_NOT_ALLOWED = 19;
    */

@@ -1,5 +1,4 @@
 import { Code, invalidFields, ServiceError } from "../../errors.ts";
-import type { ApiKeyRow } from "../../store/api-keys.ts";
 import type { OrganizationRow } from "../../store/organizations.ts";
 
 /** What a key's life is measured by. */
@@ -7,8 +6,8 @@ export interface LifeBounds {
   organization: Pick<OrganizationRow, "max_api_key_lifetime_seconds">;
   /** When the key was made. */
   from: Date;
-  /** The calling key, which gives nobody a longer life than its own; undefined for a user. */
-  own: ApiKeyRow | undefined;
+  /** When the calling key ends, which gives nobody a longer life than its own; null for never. */
+  ownEnd: Date | null;
 }
 
 /**
@@ -18,12 +17,20 @@ export interface LifeBounds {
  */
 export function endOfLife(wanted: Date | undefined, bounds: LifeBounds): Date | null {
   const latest = latestByPolicy(bounds);
-  const ownEnd = bounds.own?.expire_time ?? null;
-  const end = wanted ?? earlier(latest, ownEnd);
+  const end = wanted ?? earlier(latest, bounds.ownEnd);
   if (end !== null && end.getTime() <= Date.now()) throw past(wanted);
   if (latest !== null && (end === null || end > latest)) throw tooLate(latest);
-  if (ownEnd !== null && (end === null || end > ownEnd)) throw outlives(ownEnd);
+  ensureNoLonger(end, bounds.ownEnd);
   return end;
+}
+
+/**
+ * Holds that a key gives nobody a longer life than its own.
+ * @param ownEnd when it ends; null for never
+ * @throws ServiceError PERMISSION_ESCALATION
+ */
+export function ensureNoLonger(end: Date | null, ownEnd: Date | null): void {
+  if (ownEnd !== null && (end === null || end > ownEnd)) throw outlives(ownEnd);
 }
 
 /** The earlier of two ends, of which null is never. */
@@ -55,6 +62,6 @@ function outlives(ownEnd: Date): ServiceError {
   return new ServiceError(
     Code.permissionDenied,
     "PERMISSION_ESCALATION",
-    `Your key expires at ${ownEnd.toISOString()}, and cannot give another one a longer life. Ask for an earlier expire_time, or ask an administrator to do it.`,
+    `Your key ends at ${ownEnd.toISOString()}, and cannot give another one a longer life. Ask for an earlier time, or ask an administrator to do it.`,
   );
 }

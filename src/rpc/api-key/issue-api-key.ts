@@ -20,10 +20,10 @@ import { claim } from "../idempotency.ts";
 import { rateWithin } from "../rate-limit.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
-import { callingKey } from "./calling-key.ts";
 import { endOfLife } from "./end-of-life.ts";
 import { inheritAddresses } from "./inherited-addresses.ts";
 import { ensureRoomForKey, type KeyPlan, type MadeKey, makeApiKey } from "./make-api-key.ts";
+import { ownLimits, rateForKeyOf } from "./own-limits.ts";
 import { openSecret } from "./secret.ts";
 
 export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = async (
@@ -67,7 +67,8 @@ async function planOf(
   organization: OrganizationRow,
   request: IssueApiKeyRequest,
 ): Promise<KeyPlan> {
-  const own = await callingKey(tx, call);
+  const own = await ownLimits(tx, call);
+  const ownEnd = own?.end ?? null;
   const wantedEnd = request.expireTime && timestampDate(request.expireTime);
   const from = new Date();
   return {
@@ -77,9 +78,9 @@ async function planOf(
     labels: request.labels,
     permission_limit: request.permissionLimit?.permissions.toSorted() ?? null,
     create_time: from,
-    expire_time: endOfLife(wantedEnd, { organization, own, from }),
+    expire_time: endOfLife(wantedEnd, { organization, ownEnd, from }),
     predecessor_id: null,
-    ...rateWithin(own, request.rateLimit),
+    ...rateWithin(rateForKeyOf(own, request.serviceAccountId), request.rateLimit),
   };
 }
 

@@ -24,12 +24,12 @@ import { claim } from "../idempotency.ts";
 import { ensureRateWithin } from "../rate-limit.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
-import { callingKey } from "./calling-key.ts";
 import { earlier, endOfLife, latestByPolicy } from "./end-of-life.ts";
 import { defaultQuietMs, ensureQuiet } from "./in-use.ts";
 import { inheritAddresses } from "./inherited-addresses.ts";
 import { ensureNotRevoked, lockKey, type OwnedKey, unchanged } from "./lock-api-key.ts";
 import { ensureRoomForKey, type KeyPlan, makeApiKey } from "./make-api-key.ts";
+import { ownLimits, rateForKeyOf } from "./own-limits.ts";
 import { isReplaced } from "./replaced.ts";
 import { openSecret } from "./secret.ts";
 
@@ -102,10 +102,10 @@ async function planOf(
   request: RotateApiKeyRequest,
   id: string,
 ): Promise<KeyPlan> {
-  const own = await callingKey(tx, call);
-  ensureRateWithin(own, key);
+  const own = await ownLimits(tx, call);
+  ensureRateWithin(rateForKeyOf(own, key.service_account_id), key);
   const from = new Date();
-  const bounds = { organization, own, from };
+  const bounds = { organization, ownEnd: own?.end ?? null, from };
   const wanted = request.expireTime ? timestampDate(request.expireTime) : undefined;
   return {
     id,
@@ -126,7 +126,7 @@ function sameLife(key: ApiKeyRow, bounds: Parameters<typeof endOfLife>[1]): Date
   if (key.expire_time === null) return undefined;
   const life = key.expire_time.getTime() - key.create_time.getTime();
   const end = new Date(bounds.from.getTime() + life);
-  const allowed = earlier(latestByPolicy(bounds), bounds.own?.expire_time ?? null);
+  const allowed = earlier(latestByPolicy(bounds), bounds.ownEnd);
   return earlier(end, allowed) ?? undefined;
 }
 

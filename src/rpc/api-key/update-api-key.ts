@@ -16,11 +16,11 @@ import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
 import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
-import { callingKey } from "./calling-key.ts";
-import { endOfLife } from "./end-of-life.ts";
+import { endOfLife, ensureNoLonger } from "./end-of-life.ts";
 import { ensureNotRevoked, lockKey, type OwnedKey } from "./lock-api-key.ts";
 import { ensureRoomForKey } from "./make-api-key.ts";
-import { isReplaced, maxOverlapMs, notRotated } from "./replaced.ts";
+import { ownLimits, rateForKeyOf } from "./own-limits.ts";
+import { maxOverlapMs, notRotated } from "./replaced.ts";
 
 export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = async (
   app,
@@ -35,7 +35,7 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
       ensureMayLimit(call, target, changes.permission_limit);
     }
     if (changes.rate_per_second !== undefined) {
-      ensureRateWithin(await callingKey(tx, call), changes);
+      ensureRateWithin(rateForKeyOf(await ownLimits(tx, call), target.owner.id), changes);
     }
     if (changes.expire_time !== undefined) {
       changes.expire_time = await newEnd(tx, call, target, changes.expire_time ?? undefined);
@@ -97,8 +97,8 @@ async function newEnd(
   const organization = await findOrganization(tx, organizationId);
   if (organization === undefined) throw notFound("organization", organizationId);
   authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
-  const own = await callingKey(tx, call);
-  const end = endOfLife(wanted, { organization, own, from: key.create_time });
+  const ownEnd = (await ownLimits(tx, call))?.end ?? null;
+  const end = endOfLife(wanted, { organization, ownEnd, from: key.create_time });
   const isDead = key.successor_id === null && apiKeyState(key, Date.now()) === ApiKeyState.EXPIRED;
   if (isDead) await ensureRoomForKey(tx, organization, owner);
   return end;
@@ -112,9 +112,12 @@ async function ensureMayRetireAt(
   time: Date | null,
 ): Promise<void> {
   authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
-  if (!(await isReplaced(tx, key))) throw notRotated();
+  if (key.successor_id === null) throw notRotated();
   const ahead = (time?.getTime() ?? 0) - Date.now();
-  if (ahead > 0 && ahead <= maxOverlapMs) return;
-  const description = "must lie in the future, at most 90 days; use RetireApiKey to retire it now";
-  throw invalidFields([{ field: "retire_time", description }]);
+  if (ahead <= 0 || ahead > maxOverlapMs) {
+    const description =
+      "must lie in the future, at most 90 days; use RetireApiKey to retire it now";
+    throw invalidFields([{ field: "retire_time", description }]);
+  }
+  ensureNoLonger(time, (await ownLimits(tx, call))?.end ?? null);
 }

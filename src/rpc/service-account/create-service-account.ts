@@ -7,7 +7,7 @@ import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
 import { newId } from "../../ids.ts";
 import { findAccount } from "../../store/accounts.ts";
 import { findServiceAccount, insertServiceAccount } from "../../store/service-accounts.ts";
-import { callingKey } from "../api-key/calling-key.ts";
+import { ownLimits, rateForServiceAccount } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
@@ -21,8 +21,8 @@ export const createServiceAccount: Handler<
   const row = await change(app, call, async (tx) => {
     ensureKnown(request.permissions, "permissions");
     authorizeGrant(call.principal, request.permissions);
-    const own = await callingKey(tx, call);
-    const rate = rateWithin(own, request.rateLimit);
+    const most = rateForServiceAccount(await ownLimits(tx, call));
+    const rate = rateWithin(most, request.rateLimit);
     const { resourceId, repeated } = await claim(
       tx,
       call,

@@ -5,7 +5,7 @@ import type {
 import { invalidFields } from "../../errors.ts";
 import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
 import { updateServiceAccount as updateRow } from "../../store/service-accounts.ts";
-import { callingKey } from "../api-key/calling-key.ts";
+import { ownLimits, rateForServiceAccount } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
@@ -22,7 +22,8 @@ export const updateServiceAccount: Handler<
       ensureKnown(changes.permissions, "permissions");
       authorizeGrant(call.principal, changes.permissions);
     }
-    if ("rate_per_second" in changes) ensureRateWithin(await callingKey(tx, call), changes);
+    if ("rate_per_second" in changes)
+      ensureRateWithin(rateForServiceAccount(await ownLimits(tx, call)), changes);
     const current = await lock(tx, call, request);
     ensureNotDeleted(current);
     return updateRow(tx, current, changes);
