@@ -36,6 +36,7 @@ export interface FieldViolation {
 const maxViolations = 20;
 /** Messages travel in a header, percent-encoded, and HTTP/2 bounds those. */
 const maxMessageLength = 1_000;
+const maxDetailLength = 300;
 
 export interface ServiceErrorOptions {
   /** What went wrong underneath. Logged, never answered. */
@@ -78,11 +79,16 @@ export class ServiceError extends Error {
   }
 }
 
+/** What may quote a caller, in a detail that travels in a header too. */
+function quotable(text: string): string {
+  return withoutSecrets(text).slice(0, maxDetailLength).toWellFormed();
+}
+
 /** INVALID_ARGUMENT with the fields at fault. */
 export function invalidFields(all: FieldViolation[]): ServiceError {
   const violations = all.slice(0, maxViolations).map(({ field, description }) => ({
-    field: withoutSecrets(field),
-    description: withoutSecrets(description),
+    field: quotable(field),
+    description: quotable(description),
   }));
   const summary = violations.map((v) => `${v.field}: ${v.description}`).join("; ");
   return new ServiceError(

@@ -216,13 +216,14 @@ function startMaintenance(app: App, started: AsyncDisposableStack): void {
 }
 
 async function maintain(app: App): Promise<void> {
-  try {
-    await fingerprintSecrets(app);
-    await announceExpiries(app);
-    await purgeDeleted(app);
-    await removeExpired(app.db);
-  } catch (error) {
-    app.log.warn({ err: error }, "maintenance");
+  const steps = [
+    () => fingerprintSecrets(app),
+    () => announceExpiries(app),
+    () => purgeDeleted(app),
+    () => removeExpired(app.db),
+  ];
+  for (const step of steps) {
+    await step().catch((error: unknown) => app.log.warn({ err: error }, "maintenance"));
   }
 }
 

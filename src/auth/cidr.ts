@@ -75,3 +75,8 @@ export function networkOf(address: string): string {
   }
   return networkText(parsed, parsed.kind() === "ipv4" ? 32 : 64);
 }
+
+/** The network of an address that was seen; what is none, such as one with a zone, as it is. */
+export function networkOrSame(address: string): string {
+  return parseAddress(address) === undefined ? address : networkOf(address);
+}

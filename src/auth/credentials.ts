@@ -66,8 +66,8 @@ export class Credentials {
   /** The newest epoch heard of, by organization. */
   readonly #epochs = new Map<string, number>();
   readonly #organizations = new SharedValues<OrganizationSummary>();
-  readonly #permissions = new SharedValues<ReadonlySet<string>>();
-  readonly #allowlists = new SharedValues<Allowlists>();
+  readonly #permissions = new SharedValues<ReadonlySet<string>>(({ size }) => 100 * size);
+  readonly #allowlists = new SharedValues<Allowlists>((allowlists) => allowlists.bytes);
   readonly #texts = new SharedValues<string>();
   #generation = 0;
 
@@ -183,12 +183,12 @@ export class Credentials {
   #principalOf(row: CredentialRow): Principal {
     const permissions = effective(row.permissions, row.permission_limit).sort();
     const text = (value: string) => this.#texts.get(value, () => value);
-    const state = `${row.organization_id} ${row.access_epoch}`;
+    const organization = organizationOf(row);
     return {
       type: PrincipalType.SERVICE_ACCOUNT,
       id: row.service_account_id,
       organizationId: text(row.organization_id),
-      organization: this.#organizations.get(state, () => organizationOf(row)),
+      organization: this.#organizations.get(JSON.stringify(organization), () => organization),
       accountId: text(row.account_id),
       name: row.service_account_name,
       email: "",

@@ -1,10 +1,11 @@
 import { addKeyUses, type KeyUses } from "../store/api-key-uses.ts";
 import type { Database } from "../store/database.ts";
+import { networkOrSame } from "./cidr.ts";
 
 /** How much of the uses a crash can lose, in milliseconds. */
 const flushMs = 2_000;
-/** Keys written in one transaction. */
-const maxBatch = 1_000;
+/** Addresses of keys written in one transaction. */
+const maxBatch = 2_000;
 /** While the database cannot be written, uses of more keys than this are not counted. */
 const maxKeys = 200_000;
 /** Addresses of one key that are told apart between two writes. */
@@ -74,15 +75,16 @@ export class KeyUsage {
   async #write(): Promise<void> {
     const uses = [...this.#pending.values()];
     this.#pending = new Map();
-    for (let start = 0; start < uses.length; start += maxBatch) {
-      const batch = uses.slice(start, start + maxBatch);
+    for (let start = 0; start < uses.length; ) {
+      const batch = batchFrom(uses, start);
       try {
-        await addKeyUses(this.#db, batch);
+        await addKeyUses(this.#db, batch.map(byNetwork));
       } catch (error) {
         this.#onError(error);
         for (const use of uses.slice(start)) this.#putBack(use);
         return;
       }
+      start += batch.length;
     }
   }
 
@@ -95,6 +97,24 @@ export class KeyUsage {
     newer.calls += use.calls;
     for (const [address, calls] of use.addresses) count(newer.addresses, address, calls);
   }
+}
+
+function batchFrom(uses: Pending[], start: number): Pending[] {
+  let end = start;
+  for (let size = 0; end < uses.length && size < maxBatch; end++) {
+    size += (uses[end] as Pending).addresses.size;
+  }
+  return uses.slice(start, end);
+}
+
+/** Whoever has one address of IPv6 has its whole network, so that is what uses are counted by. */
+function byNetwork(use: Pending): KeyUses {
+  const addresses = new Map<string, number>();
+  for (const [address, calls] of use.addresses) {
+    const network = address.includes(":") ? networkOrSame(address) : address;
+    addresses.set(network, (addresses.get(network) ?? 0) + calls);
+  }
+  return { ...use, addresses };
 }
 
 function count(addresses: Map<string, number>, address: string, calls: number): void {

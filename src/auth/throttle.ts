@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Code, type Reason, ServiceError } from "../errors.ts";
 import { countAttempt, forgetAttempts, takeBackAttempt } from "../store/attempts.ts";
 import type { Database } from "../store/database.ts";
+import { networkOrSame } from "./cidr.ts";
 
 const windowSeconds = 15 * 60;
 /**
@@ -21,8 +22,9 @@ export async function throttleLogin(
   address: string,
 ): Promise<{ forgive(): Promise<void> }> {
   const user = `${login.organizationSlug}\0${login.email.toLowerCase()}`;
-  const pair = subject("pair", `${user}\0${address}`);
-  const fromAddress = subject("address", address);
+  const network = networkOrSame(address);
+  const pair = subject("pair", `${user}\0${network}`);
+  const fromAddress = subject("address", network);
   const asUser = subject("user", user);
   const tooMany: [Reason, string] = ["LOGIN_THROTTLED", "Too many logins were tried"];
   await count(db, fromAddress, limits.address, tooMany);
@@ -46,7 +48,7 @@ export async function throttleLeakReport(
   db: Database,
   address: string,
 ): Promise<{ forgive(): Promise<void> }> {
-  const reporter = subject("leak", address);
+  const reporter = subject("leak", networkOrSame(address));
   await count(db, reporter, limits.leak, [
     "LEAK_REPORT_THROTTLED",
     "Too many secrets were reported that are nobody's",

@@ -5,7 +5,7 @@ import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
 import { cancelled, deadlineExceeded } from "../errors.ts";
 import type { Principal } from "../iam/principal.ts";
-import { newRequestId } from "../ids.ts";
+import { newRequestId, withoutSecrets } from "../ids.ts";
 
 /** Whether a caller is still waiting; how that is known differs between servers. */
 export interface Liveness {
@@ -104,7 +104,7 @@ export class Call {
   }
 
   get userAgent(): string {
-    return (this.head.header("user-agent") ?? "").slice(0, 256);
+    return withoutSecrets(this.head.header("user-agent") ?? "").slice(0, 256);
   }
 
   /** @throws ServiceError when nobody waits for the answer any more */

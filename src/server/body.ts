@@ -38,16 +38,38 @@ export class ReceivedBody {
     if (this.#bytes !== undefined && this.#bytes.length > 0) yield this.#bytes;
   }
 
-  /** Ends the connection after the answer when the body was refused: what is left is not read. */
+  /** What is left of a refused body is not kept, and if it may be much, not even read. */
   abandonUnread(response: NodeResponse): void {
     if (this.#bytes !== undefined) return;
     const { stream } = response;
     if (stream !== undefined) stream.once("wantTrailers", () => setImmediate(() => stream.close()));
-    else {
-      response.setHeader("connection", "close");
-      response.once("finish", () => this.#request.destroy());
-    }
+    else readAway(this.#request, response);
   }
+}
+
+/** More than this is not worth reading, nor is waiting longer for it. */
+const wasteBytes = 64 * 1024;
+const wasteMs = 1_000;
+
+/**
+ * Reads a refused body of HTTP/1.1 away once it is answered, since its sender may still be at it and
+ * would be cut off before it reads why it was refused (RFC 9112 §9.6). If it is much, the connection ends.
+ */
+export function readAway(request: NodeRequest, response: NodeResponse): void {
+  if (Number(request.headers["content-length"] ?? 0) > wasteBytes) {
+    response.setHeader("connection", "close");
+    return;
+  }
+  response.once("finish", () => {
+    let size = 0;
+    const timer = setTimeout(() => request.destroy(), wasteMs);
+    request.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > wasteBytes) request.destroy();
+    });
+    if (request.readableEnded) clearTimeout(timer);
+  });
 }
 
 function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {

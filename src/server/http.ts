@@ -2,6 +2,7 @@ import type { Registry } from "prom-client";
 import { Code, ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
+import { readAway } from "./body.ts";
 import { ConnectHandlers } from "./connect.ts";
 import { applyCors } from "./cors.ts";
 import type { NodeRequest, NodeResponse } from "./node-head.ts";
@@ -78,7 +79,7 @@ function refuse(
 ): void {
   const requestId = newRequestId();
   const contentType = request.headers["content-type"] ?? "";
-  if (response.stream === undefined) response.setHeader("connection", "close");
+  if (response.stream === undefined) readAway(request, response);
   if (contentType.startsWith("application/grpc")) {
     for (const [name, value] of Object.entries(trailersOf(error, requestId))) {
       response.setHeader(name, value as string);

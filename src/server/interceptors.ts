@@ -1,6 +1,7 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { digestHolds } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
+import { withoutSecrets } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import { authorizeCall } from "../rpc/authorize-call.ts";
 import type { Call } from "../rpc/call.ts";
@@ -59,5 +60,5 @@ function resourceIdOf({ method }: Call, request: Message): string {
   if (method.resourceField === undefined) return "";
   const id = (request as unknown as Record<string, unknown>)[method.resourceField];
   // Not validated yet, and bound for the audit log.
-  return typeof id === "string" ? id.slice(0, 100) : "";
+  return typeof id === "string" ? withoutSecrets(id).slice(0, 100) : "";
 }

@@ -28,7 +28,7 @@ export class NodeHead implements RequestHead {
   }
 }
 
-/** An IPv4 address that came in on a dual-stack socket is told as what it is. */
+/** An IPv4 address that came in on a dual-stack socket is told as what it is; a zone is of this machine only. */
 export function peerAddress(remoteAddress: string | undefined): string {
-  return (remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
+  return (remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { maxSkewSeconds } from "../auth/signature.ts";
 import { Code, ServiceError } from "../errors.ts";
 import { admitCredential } from "../rpc/admit-credential.ts";
@@ -36,6 +37,11 @@ export async function spendNonce(app: App, call: Call): Promise<void> {
   const { address, userAgent, method } = call;
   app.usage.note({ apiKeyId, address, userAgent, rpc: method.action });
   if (verdict.retryAfterMs > 0) throw rateLimited(verdict.retryAfterMs);
+  // Limits that were changed meanwhile were not taken from: the next attempt is.
+  const limits = call.credential?.limits;
+  if (limits !== credential.limits && !isDeepStrictEqual(limits, credential.limits)) {
+    throw rateLimited(1);
+  }
 }
 
 function rateLimited(retryAfterMs: number): ServiceError {

@@ -118,7 +118,10 @@ export async function findApiKey(
   return usedApiKeys(db, organizationId).where("id", "=", id).executeTakeFirst();
 }
 
-/** The key itself, held until the transaction ends. */
+/**
+ * The key itself, held until the transaction ends. Its identifier does not change, so whoever records
+ * its uses need not wait, nor be waited for.
+ */
 export async function lockApiKey(
   tx: Transaction,
   organizationId: string,
@@ -129,7 +132,7 @@ export async function lockApiKey(
     .selectAll()
     .where("organization_id", "=", organizationId)
     .where("id", "=", id)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst();
 }
 
@@ -260,7 +263,7 @@ export interface UnfingerprintedRow {
 
 export async function listUnfingerprinted(
   db: Database,
-  limit: number,
+  page: { after: string; limit: number },
 ): Promise<UnfingerprintedRow[]> {
   return db
     .selectFrom("api_keys")
@@ -273,8 +276,9 @@ export async function listUnfingerprinted(
       "organizations.sealed_data_key",
     ])
     .where("secret_fingerprint", "is", null)
+    .where("api_keys.id", ">", page.after)
     .orderBy("api_keys.id")
-    .limit(limit)
+    .limit(page.limit)
     .execute();
 }
 

@@ -71,7 +71,6 @@ describe("a key's permissions", () => {
     const { serviceAccountId } = narrow;
     const wider = ["ApiKeys.write", "Accounts.read"];
     const attempts = {
-      "issue without a limit": () => client.apiKeys.issue({ serviceAccountId }),
       "issue wider": () => client.apiKeys.issue({ serviceAccountId, permissions: wider }),
       "widen itself": () =>
         client.apiKeys.update({ apiKeyId: narrow.apiKeyId, permissions: wider }),
@@ -88,6 +87,9 @@ describe("a key's permissions", () => {
     const permissions = ["ApiKeys.write"];
     const made = await client.apiKeys.issue({ serviceAccountId, permissions });
     expect(made.permissions).toEqual(permissions);
+    // Without a limit of its own, what it makes has its limit, also when its service account gains.
+    const same = await client.apiKeys.issue({ serviceAccountId });
+    expect(same.permissions).toEqual(["ApiKeys.write", "ServiceAccounts.write"]);
   });
 
   test("of a wider key are not given back by a narrower one", async () => {
@@ -105,6 +107,51 @@ describe("a key's permissions", () => {
     expect(refusal).toMatchObject({ reason: "FIELD_INVALID" });
     expect(refusal.message).toContain("permission_limit.permissions[0]");
   });
+});
+
+test("a limit is not lifted while it makes no difference", async () => {
+  const permissions = ["ApiKeys.write", "ApiKeys.read"];
+  const { serviceAccountId } = await service.issueKey(permissions);
+  const key = await service.admin.apiKeys.issue({ serviceAccountId, permissions });
+  const client = service.signed({ ...key, secretKey: key.secretKey, apiKeyId: key.id });
+  const wider = [...permissions, "Organizations.write"];
+  for (const wanted of [null, wider, ["*"]]) {
+    const update = client.apiKeys.update({ apiKeyId: key.id, permissions: wanted });
+    expect(await refusalOf(update), `${wanted}`).toMatchObject(escalation);
+  }
+  const issue = client.apiKeys.issue({ serviceAccountId, permissions: wider });
+  expect(await refusalOf(issue)).toMatchObject(escalation);
+});
+
+test("a key that ends gives no power to what outlives it", async () => {
+  const mortal = service.signed(await limited({ expireTime: inHours(1) }));
+  const { admin } = service;
+  const { apiKeyId, serviceAccountId } = await service.issueKey(["*"]);
+  const weak = await service.issueKey(["ApiKeys.read"]);
+  await admin.apiKeys.update({ apiKeyId: weak.apiKeyId, permissions: [] });
+  await admin.apiKeys.disable({ apiKeyId });
+  const attempts = {
+    "enable a key": () => mortal.apiKeys.enable({ apiKeyId }),
+    "widen a key": () => mortal.apiKeys.update({ apiKeyId: weak.apiKeyId, permissions: null }),
+    "widen a service account": () =>
+      mortal.serviceAccounts.update({
+        serviceAccountId: weak.serviceAccountId,
+        permissions: ["*"],
+      }),
+    "enable a service account": async () => {
+      await admin.serviceAccounts.disable({ serviceAccountId });
+      await mortal.serviceAccounts.enable({ serviceAccountId });
+    },
+    "undelete a service account": async () => {
+      await admin.serviceAccounts.delete({ serviceAccountId });
+      await mortal.serviceAccounts.undelete({ serviceAccountId });
+    },
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    expect(await refusalOf(attempt()), name).toMatchObject(escalation);
+  }
+  // To take power away is anybody's who may change keys.
+  await mortal.apiKeys.disable({ apiKeyId: weak.apiKeyId });
 });
 
 describe("a key's life", () => {

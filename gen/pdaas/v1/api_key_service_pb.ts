@@ -1034,7 +1034,7 @@ export const DailyUseSchema: GenMessage<DailyUse> = /*@__PURE__*/
  */
 export type AddressUse = Message<"pdaas.v1.AddressUse"> & {
   /**
-   * The address.
+   * The address; of IPv6 its /64 network.
    *
    * @generated from field: string address = 1;
    */

@@ -11,12 +11,14 @@ import type { Call } from "../call.ts";
  */
 export async function ensureNotLockedOut(app: App, tx: Transaction, call: Call): Promise<void> {
   const allowlists = await allowlistsOfCaller(app, tx, call);
-  const { refusing } = allowlists.judge(call.address, Date.now());
+  // A user who cannot come back can be let in by nobody, so an entry that ends is not enough for one.
+  const time = call.signed === undefined ? Number.MAX_SAFE_INTEGER : Date.now();
+  const { refusing } = allowlists.judge(call.address, time);
   if (refusing === undefined) return;
   throw new ServiceError(
     Code.failedPrecondition,
     "CALLER_LOCKED_OUT",
-    `After this change, the allowlist of ${refusing.resourceId} would refuse your own address ${call.address || "(not known)"}. Allow that address first, let the list only report, or set force.`,
+    `After this change, the allowlist of ${refusing.resourceId} would refuse your own address ${call.address || "(not known)"}. Allow that address first (for a user without an end), let the list only report, or set force.`,
     { metadata: { address: call.address } },
   );
 }

@@ -23,7 +23,8 @@ export const suggestAllowlistEntries: Handler<
   const uses = await listCommonAddresses(app.db, users, maxAddresses);
   const { lists } = Allowlists.of(await readAllowlists(app.db, organizationId, [resourceId]));
   const list = lists.find((list) => list.resourceId === resourceId);
-  const networks = [...Map.groupBy(uses, ({ address }) => networkOf(address))];
+  const known = uses.filter(({ address }) => toNetwork(address) !== undefined);
+  const networks = [...Map.groupBy(known, ({ address }) => toNetwork(address) as string)];
   const suggestions = networks.map(([cidr, uses]) => toSuggestion(cidr, uses, list));
   suggestions.sort((a, b) => Number(b.calls - a.calls));
   return { suggestions: suggestions.slice(0, maxSuggestions) };
@@ -42,9 +43,17 @@ function usersOf(organizationId: string, resourceId: string): UsersOfAddresses {
   }
 }
 
+/** Of IPv6 the network is what is stored; undefined for what is no address. */
+function toNetwork(address: string): string | undefined {
+  const host = parseAddress(hostOf(address));
+  return host === undefined ? undefined : networkOf(host.toString());
+}
+
+const hostOf = (address: string) => address.split("/", 1)[0] ?? "";
+
 function toSuggestion(cidr: string, uses: AddressUse[], list: Allowlist | undefined) {
   const contains = ({ address }: AddressUse) =>
-    list !== undefined && find(list, parseAddress(address), Date.now()) !== undefined;
+    list !== undefined && find(list, parseAddress(hostOf(address)), Date.now()) !== undefined;
   return {
     cidr,
     calls: uses.reduce((sum, { calls }) => sum + BigInt(calls), 0n),

@@ -7,6 +7,7 @@ import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureNotRevoked, lockKey, unchanged } from "./lock-api-key.ts";
+import { ensureWithin, keyEmpowered, ownLimits } from "./own-limits.ts";
 
 export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = async (
   app,
@@ -17,6 +18,8 @@ export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = a
     const { key, owner } = await lockKey(tx, call, request);
     // To give a key its power back is to hand out what it may do.
     authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+    const own = await ownLimits(tx, call);
+    ensureWithin(own, keyEmpowered(own, { key, owner }));
     ensureNotRevoked(key);
     if (key.disable_time === null) return unchanged(tx, key);
     if (key.leak_time !== null && !request.force) throw leaked();

@@ -13,7 +13,6 @@ import type { Transaction } from "../../store/database.ts";
 import { findOrganization, type OrganizationRow } from "../../store/organizations.ts";
 import { lockServiceAccount } from "../../store/service-accounts.ts";
 import type { App } from "../app.ts";
-import type { Call } from "../call.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
@@ -23,7 +22,7 @@ import { ensureActive } from "../service-account/lock-service-account.ts";
 import { endOfLife } from "./end-of-life.ts";
 import { inheritAddresses } from "./inherited-addresses.ts";
 import { ensureRoomForKey, type KeyPlan, type MadeKey, makeApiKey } from "./make-api-key.ts";
-import { ownLimits, rateForKeyOf } from "./own-limits.ts";
+import { ensureLimitWithin, type OwnLimits, ownLimits, rateForKeyOf } from "./own-limits.ts";
 import { openSecret } from "./secret.ts";
 
 export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = async (
@@ -32,14 +31,16 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
   request,
 ) => {
   const { organizationId } = call.principal;
-  const limit = request.permissionLimit?.permissions ?? null;
   const { row, secretKey } = await change(app, call, async (tx) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === undefined) throw notFound("organization", organizationId);
     // Held, so that the service account is not disabled, deleted or widened meanwhile.
     const owner = await lockServiceAccount(tx, organizationId, request.serviceAccountId);
     if (owner === undefined) throw notFound("service account", request.serviceAccountId);
+    const own = await ownLimits(tx, call);
+    const limit = request.permissionLimit?.permissions.toSorted() ?? own?.permissionLimit ?? null;
     ensureKnown(limit ?? [], "permission_limit.permissions");
+    ensureLimitWithin(own, limit);
     // A key acts as its service account, so issuing one hands out what it may do.
     authorizeGrant(call.principal, effective(owner.permissions, limit));
     const { resourceId, repeated } = await claim(
@@ -53,30 +54,26 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
     if (repeated) return existing(app, tx, organization, resourceId);
     ensureActive(owner);
     await ensureRoomForKey(tx, organization, owner);
-    const plan = await planOf(tx, call, organization, request);
+    const plan = { ...planOf(own, organization, request), id: resourceId, permission_limit: limit };
     const made = await makeApiKey(app, tx, organization, owner, plan);
-    await inheritAddresses(tx, call, { id: resourceId, owner });
+    await inheritAddresses(tx, call, own, { id: resourceId, owner });
     return made;
   });
   return { apiKey: toApiKey(row), secretKey };
 };
 
-async function planOf(
-  tx: Transaction,
-  call: Call,
+function planOf(
+  own: OwnLimits | undefined,
   organization: OrganizationRow,
   request: IssueApiKeyRequest,
-): Promise<KeyPlan> {
-  const own = await ownLimits(tx, call);
+): Omit<KeyPlan, "id" | "permission_limit"> {
   const ownEnd = own?.end ?? null;
   const wantedEnd = request.expireTime && timestampDate(request.expireTime);
   const from = new Date();
   return {
-    id: call.resourceId,
     name: request.name,
     description: request.description,
     labels: request.labels,
-    permission_limit: request.permissionLimit?.permissions.toSorted() ?? null,
     create_time: from,
     expire_time: endOfLife(wantedEnd, { organization, ownEnd, from }),
     predecessor_id: null,

@@ -2,7 +2,7 @@ import type { ApiKeyService } from "../../../gen/pdaas/v1/api_key_service_pb.ts"
 import { secretFingerprint } from "../../auth/sealing.ts";
 import { throttleLeakReport } from "../../auth/throttle.ts";
 import { Code, invalidFields, ServiceError } from "../../errors.ts";
-import { isSecretKey } from "../../ids.ts";
+import { isSecretKey, withoutSecrets } from "../../ids.ts";
 import {
   type ApiKeyRow,
   findApiKeyByFingerprint,
@@ -24,6 +24,8 @@ export const reportLeakedKey: Handler<typeof ApiKeyService.method.reportLeakedKe
   const fingerprint = secretFingerprint(app.masterKey, request.secretKey);
   const found = await findApiKeyByFingerprint(app.db, fingerprint);
   if (found === undefined) throw nobodys();
+  // Nothing is left to do. A secret that is known to everybody must not be able to keep the service busy.
+  if (isStopped(found)) return toReport(found);
   await throttle.forgive();
   call.resourceId = found.id;
   const { organization_id: organizationId, id: apiKeyId } = found;
@@ -38,18 +40,26 @@ export const reportLeakedKey: Handler<typeof ApiKeyService.method.reportLeakedKe
       apiKeyId,
     }),
   );
-  return { accessKey: row.access_key, state: apiKeyState(row, Date.now()) };
+  return toReport(row);
 };
+
+function toReport(row: ApiKeyRow) {
+  return { accessKey: row.access_key, state: apiKeyState(row, Date.now()) };
+}
+
+function isStopped({ revoke_time, leak_time, disable_time }: ApiKeyRow): boolean {
+  return revoke_time !== null || (leak_time !== null && disable_time !== null);
+}
 
 /** The first report stands: it is the one that has stopped the key. */
 async function disable(tx: Transaction, found: ApiKeyRow, source: string): Promise<ApiKeyRow> {
   const key = await lockApiKey(tx, found.organization_id, found.id);
   if (key === undefined) throw nobodys();
-  if (key.leak_time !== null && key.disable_time !== null) return key;
+  if (isStopped(key)) return key;
   const now = new Date();
   return updateApiKey(tx, key, {
     leak_time: key.leak_time ?? now,
-    leak_source: key.leak_source || source,
+    leak_source: key.leak_source || withoutSecrets(source),
     disable_time: key.disable_time ?? now,
   });
 }

@@ -18,7 +18,7 @@ export const retireApiKey: Handler<typeof ApiKeyService.method.retireApiKey> = a
   const row = await change(app, call, async (tx) => {
     const { key } = await lockKey(tx, call, request);
     ensureNotRevoked(key);
-    if (!(await isReplaced(tx, key))) throw notRotated();
+    if (!(await isReplaced(tx, key, "honoured"))) throw notRotated();
     const used = await unchanged(tx, key);
     if (apiKeyState(key, Date.now()) === ApiKeyState.EXPIRED) return used;
     if (!request.force) ensureQuiet(used, quietMs);

@@ -29,7 +29,7 @@ import { defaultQuietMs, ensureQuiet } from "./in-use.ts";
 import { inheritAddresses } from "./inherited-addresses.ts";
 import { ensureNotRevoked, lockKey, type OwnedKey, unchanged } from "./lock-api-key.ts";
 import { ensureRoomForKey, type KeyPlan, makeApiKey } from "./make-api-key.ts";
-import { ownLimits, rateForKeyOf } from "./own-limits.ts";
+import { ensureLimitWithin, type OwnLimits, ownLimits, rateForKeyOf } from "./own-limits.ts";
 import { isReplaced } from "./replaced.ts";
 import { openSecret } from "./secret.ts";
 
@@ -87,22 +87,22 @@ async function rotate(
     retire_time: new Date(Date.now() + overlapMs),
   });
   await ensureRoomForKey(tx, organization, owner);
-  const plan = await planOf(tx, call, organization, key, request, id);
+  const own = await ownLimits(tx, call);
+  ensureLimitWithin(own, key.permission_limit);
+  const plan = planOf(own, organization, key, request, id);
   const { row, secretKey } = await makeApiKey(app, tx, organization, owner, plan);
-  await inheritAddresses(tx, call, { id, owner, predecessor: key });
+  await inheritAddresses(tx, call, own, { id, owner, predecessor: key });
   return { successor: row, secretKey, predecessor };
 }
 
 /** The successor has the limits of the key that it replaces, and as long a life ahead. */
-async function planOf(
-  tx: Transaction,
-  call: Call,
+function planOf(
+  own: OwnLimits | undefined,
   organization: OrganizationRow,
   key: ApiKeyRow,
   request: RotateApiKeyRequest,
   id: string,
-): Promise<KeyPlan> {
-  const own = await ownLimits(tx, call);
+): KeyPlan {
   ensureRateWithin(rateForKeyOf(own, key.service_account_id), key);
   const from = new Date();
   const bounds = { organization, ownEnd: own?.end ?? null, from };

@@ -16,10 +16,17 @@ import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
 import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
-import { endOfLife, ensureNoLonger } from "./end-of-life.ts";
+import { earlier, endOfLife, ensureNoLonger } from "./end-of-life.ts";
 import { ensureNotRevoked, lockKey, type OwnedKey } from "./lock-api-key.ts";
 import { ensureRoomForKey } from "./make-api-key.ts";
-import { ownLimits, rateForKeyOf } from "./own-limits.ts";
+import {
+  ensureLimitWithin,
+  ensureWithin,
+  keyEmpowered,
+  type OwnLimits,
+  ownLimits,
+  rateForKeyOf,
+} from "./own-limits.ts";
 import { maxOverlapMs, notRotated } from "./replaced.ts";
 
 export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = async (
@@ -30,18 +37,19 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
   const changes = changesOf(request);
   const row = await change(app, call, async (tx) => {
     const target = await lockKey(tx, call, request);
+    const own = await ownLimits(tx, call);
     ensureNotRevoked(target.key);
     if (changes.permission_limit !== undefined) {
-      ensureMayLimit(call, target, changes.permission_limit);
+      ensureMayLimit(call, own, target, changes.permission_limit);
     }
     if (changes.rate_per_second !== undefined) {
-      ensureRateWithin(rateForKeyOf(await ownLimits(tx, call), target.owner.id), changes);
+      ensureRateWithin(rateForKeyOf(own, target.owner.id), changes);
     }
     if (changes.expire_time !== undefined) {
-      changes.expire_time = await newEnd(tx, call, target, changes.expire_time ?? undefined);
+      changes.expire_time = await newEnd(tx, call, own, target, changes.expire_time ?? undefined);
     }
     if (changes.retire_time !== undefined) {
-      await ensureMayRetireAt(tx, call, target, changes.retire_time);
+      ensureMayRetireAt(call, own, target, changes.retire_time);
     }
     return updateRow(tx, target.key, changes);
   });
@@ -79,17 +87,27 @@ function changesOf(request: UpdateApiKeyRequest): ApiKeyChanges {
 }
 
 /** Anybody who may change keys may narrow one; what it gains must be the caller's to give. */
-function ensureMayLimit(call: Call, { key, owner }: OwnedKey, limit: string[] | null): void {
+function ensureMayLimit(
+  call: Call,
+  own: OwnLimits | undefined,
+  { key, owner }: OwnedKey,
+  limit: string[] | null,
+): void {
   ensureKnown(limit ?? [], "permission_limit.permissions");
   const before = new Set(effective(owner.permissions, key.permission_limit));
   const gained = effective(owner.permissions, limit).filter((name) => !has(before, name));
   authorizeGrant(call.principal, gained);
+  const isNarrowed = limit?.every((name) => key.permission_limit?.includes(name) ?? true);
+  if (isNarrowed) return;
+  ensureLimitWithin(own, limit);
+  ensureWithin(own, keyEmpowered(own, { key, owner }));
 }
 
 /** A key that goes on to live goes on to have its power. */
 async function newEnd(
   tx: Transaction,
   call: Call,
+  own: OwnLimits | undefined,
   { key, owner }: OwnedKey,
   wanted: Date | undefined,
 ): Promise<Date | null> {
@@ -97,20 +115,22 @@ async function newEnd(
   const organization = await findOrganization(tx, organizationId);
   if (organization === undefined) throw notFound("organization", organizationId);
   authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
-  const ownEnd = (await ownLimits(tx, call))?.end ?? null;
+  const ownEnd = own?.end ?? null;
   const end = endOfLife(wanted, { organization, ownEnd, from: key.create_time });
+  const isLonger = earlier(end, key.expire_time) !== end;
+  if (isLonger) ensureWithin(own, { ...keyEmpowered(own, { key, owner }), end });
   const isDead = key.successor_id === null && apiKeyState(key, Date.now()) === ApiKeyState.EXPIRED;
   if (isDead) await ensureRoomForKey(tx, organization, owner);
   return end;
 }
 
 /** The overlap of a rotation can be made longer or shorter, but not taken back. */
-async function ensureMayRetireAt(
-  tx: Transaction,
+function ensureMayRetireAt(
   call: Call,
+  own: OwnLimits | undefined,
   { key, owner }: OwnedKey,
   time: Date | null,
-): Promise<void> {
+): void {
   authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
   if (key.successor_id === null) throw notRotated();
   const ahead = (time?.getTime() ?? 0) - Date.now();
@@ -119,5 +139,5 @@ async function ensureMayRetireAt(
       "must lie in the future, at most 90 days; use RetireApiKey to retire it now";
     throw invalidFields([{ field: "retire_time", description }]);
   }
-  ensureNoLonger(time, (await ownLimits(tx, call))?.end ?? null);
+  ensureNoLonger(time, own?.end ?? null);
 }

@@ -1,6 +1,7 @@
 import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
+import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
@@ -13,6 +14,8 @@ export const enableServiceAccount: Handler<
     const current = await lock(tx, call, request);
     // To give its keys their power back is to hand out what it has.
     authorizeGrant(call.principal, current.permissions);
+    const own = await ownLimits(tx, call);
+    ensureWithin(own, ownerEmpowered(own, current));
     ensureNotDeleted(current);
     if (current.disable_time === null) return current;
     return updateServiceAccount(tx, current, { disable_time: null });

@@ -2,6 +2,7 @@ import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_accoun
 import { Code, ServiceError } from "../../errors.ts";
 import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
+import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
@@ -14,6 +15,8 @@ export const undeleteServiceAccount: Handler<
     const current = await lock(tx, call, request);
     // To give its keys their power back is to hand out what it has.
     authorizeGrant(call.principal, current.permissions);
+    const own = await ownLimits(tx, call);
+    ensureWithin(own, ownerEmpowered(own, current));
     if (current.delete_time === null) throw notDeleted();
     return updateServiceAccount(tx, current, { delete_time: null });
   });

@@ -4,8 +4,14 @@ import type {
 } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { invalidFields } from "../../errors.ts";
 import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
+import { has } from "../../iam/permissions.ts";
 import { updateServiceAccount as updateRow } from "../../store/service-accounts.ts";
-import { ownLimits, rateForServiceAccount } from "../api-key/own-limits.ts";
+import {
+  ensureWithin,
+  ownerEmpowered,
+  ownLimits,
+  rateForServiceAccount,
+} from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
@@ -18,13 +24,17 @@ export const updateServiceAccount: Handler<
 > = async (app, call, request) => {
   const changes = changesOf(request);
   const row = await change(app, call, async (tx) => {
+    const own = await ownLimits(tx, call);
     if (changes.permissions !== undefined) {
       ensureKnown(changes.permissions, "permissions");
       authorizeGrant(call.principal, changes.permissions);
     }
-    if ("rate_per_second" in changes)
-      ensureRateWithin(rateForServiceAccount(await ownLimits(tx, call)), changes);
+    if ("rate_per_second" in changes) ensureRateWithin(rateForServiceAccount(own), changes);
     const current = await lock(tx, call, request);
+    const before = new Set(current.permissions);
+    if (changes.permissions?.some((permission) => !has(before, permission))) {
+      ensureWithin(own, ownerEmpowered(own, current));
+    }
     ensureNotDeleted(current);
     return updateRow(tx, current, changes);
   });

@@ -88,6 +88,16 @@ describe.each(kinds)("rate limits: %s", (_, openStore) => {
     expect(admittedOf(1) + admittedOf(2) + admittedOf(3)).toBe(4);
   });
 
+  test("each of several claims at once gets its own answer", async () => {
+    const { store } = await openStore();
+    const [spent, free] = [limit("key_1", 1), limit("key_2", 1)];
+    await call(store, [spent]);
+    const lists = [[], [spent], [free], [spent, free], [], [spent]];
+    const verdicts = await Promise.all(lists.map((limits) => call(store, limits)));
+    const hasRoom = verdicts.map(({ retryAfterMs }) => retryAfterMs === 0);
+    expect(hasRoom).toEqual([true, false, true, false, true, false]);
+  });
+
   test("a nonce that was used takes nothing from a limit", async () => {
     const { store } = await openStore();
     const limits = [limit("key_1", 3)];
@@ -200,6 +210,8 @@ describe("rate limits in Redis", () => {
     expect(await buckets()).toEqual([]);
     await admitted(store, [limit("key_1", 3)], 5);
     expect(await buckets()).toEqual([`{${instance}}lkey_1`]);
+    // In full: what loses digits would lose calls.
+    expect(await redis().admin.get(`{${instance}}lkey_1`)).toMatch(/^\d{16}$/);
     const left = await redis().admin.pttl(`{${instance}}lkey_1`);
     expect(left).toBeGreaterThan(2_990_000);
     expect(left).toBeLessThanOrEqual(3_001_000);
@@ -208,12 +220,22 @@ describe("rate limits in Redis", () => {
   });
 });
 
-test("rate limits in memory: full buckets are forgotten", () => {
-  const buckets = new RateLimitBuckets();
-  for (let i = 0; i < 1_000; i++) buckets.take([{ id: `key_${i}`, perSecond: 1, burst: 10 }], 0);
-  buckets.take([limit("slow", 1)], 0);
-  expect(buckets.size).toBe(1_001);
-  buckets.take([limit("another", 1)], 61_000_000);
-  expect(buckets.size).toBe(2);
-  expect(buckets.take([limit("slow", 1)], 61_000_000)).toBeGreaterThan(0);
+describe("rate limits in memory", () => {
+  test("full buckets are forgotten, and others are not", () => {
+    const buckets = new RateLimitBuckets();
+    for (let i = 0; i < 1_000; i++) buckets.take([{ id: `key_${i}`, perSecond: 1, burst: 10 }], 0);
+    buckets.take([limit("slow", 1)], 0);
+    expect(buckets.size).toBe(1_001);
+    buckets.take([limit("another", 1)], 61_000_000);
+    expect(buckets.size).toBe(2);
+    expect(buckets.take([limit("slow", 1)], 61_000_000)).toBeGreaterThan(0);
+  });
+
+  test("a full bucket that is not forgotten yet holds no more than its burst", () => {
+    const buckets = new RateLimitBuckets();
+    const limits = [{ id: "key_1", perSecond: 1, burst: 2 }];
+    expect(buckets.take(limits, 0)).toBe(0);
+    const waits = [1, 2, 3].map(() => buckets.take(limits, 30_000_000));
+    expect(waits).toEqual([0, 0, 1_000]);
+  });
 });
