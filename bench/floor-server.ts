@@ -18,7 +18,6 @@ server.register(
 );
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
-  answer(async () => ({ floor: calls }));
-  process.send?.({ ready: { origin: `http://127.0.0.1:${port}` } });
+  answer({ origin: `http://127.0.0.1:${port}` }, { carriedOut: () => ({ floor: calls }) });
 });
 process.on("SIGTERM", () => process.exit(0));

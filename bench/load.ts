@@ -1,7 +1,8 @@
-// The load: as many calls at once as asked for, each signed where a key is given.
+// The load: as many calls at once as asked for, each signed where there are keys, with any of them.
 
-import { signRequest } from "pdaas";
+import { type SigningKey, signRequest } from "pdaas";
 import { encodeHead, Http2Connection } from "./frames.ts";
+import { readKeys } from "./key-file.ts";
 
 /** What to call, and how. */
 export interface Load {
@@ -10,13 +11,15 @@ export interface Load {
   /** The message in base64, not framed. */
   body: string;
   contentType: "application/grpc" | "application/proto";
-  accessKey?: string;
-  secretKey?: string;
+  /** Keys to sign with, picked at random; see key-file.ts. */
+  keyFile?: string;
   connections: number;
   /** Calls at once on each connection. */
   concurrency: number;
   milliseconds: number;
 }
+
+const files = new Map<string, SigningKey[]>();
 
 process.on("message", async (message: { kind: string; load: Load }) => {
   if (message.kind === "done") process.send?.({ done: await run(message.load) });
@@ -29,6 +32,7 @@ async function run(load: Load): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const url = new URL(load.path, load.origin);
   const body = framed(load);
+  const keys = keysOf(load);
   const end = performance.now() + load.milliseconds;
   let inFlight = 0;
   let done = 0;
@@ -41,7 +45,7 @@ async function run(load: Load): Promise<number> {
     });
     const call = () => {
       inFlight++;
-      connection.send(headOf(url, load, body), body);
+      connection.send(headOf(url, load, body, keys), body);
     };
     for (let i = 0; i < load.concurrency; i++) call();
     return connection;
@@ -60,11 +64,19 @@ function framed(load: Load): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-function headOf(url: URL, load: Load, body: Buffer): Buffer {
-  const { accessKey, secretKey, contentType } = load;
+function headOf(url: URL, load: Load, body: Buffer, keys: SigningKey[]): Buffer {
+  const { contentType } = load;
   const headers = { "content-type": contentType, te: "trailers" };
-  if (accessKey === undefined || secretKey === undefined) return encodeHead(url, headers);
+  const key = keys[Math.floor(Math.random() * keys.length)];
+  if (key === undefined) return encodeHead(url, headers);
   const covered = contentType === "application/grpc" ? {} : { contentType };
-  const signature = signRequest({ method: "POST", url, body, accessKey, secretKey, ...covered });
+  const signature = signRequest({ method: "POST", url, body, ...key, ...covered });
   return encodeHead(url, { ...headers, ...signature });
+}
+
+function keysOf({ keyFile }: Load): SigningKey[] {
+  if (keyFile === undefined) return [];
+  const keys = files.get(keyFile) ?? readKeys(keyFile);
+  files.set(keyFile, keys);
+  return keys;
 }

@@ -12,6 +12,10 @@ export interface Messages {
   done: number;
   /** Calls that were carried out and not refused, since the start, by server. */
   carriedOut: Record<string, number>;
+  /** Caches the credentials of all keys. Bytes of memory that each has taken. */
+  cached: number;
+  /** How many credentials are cached and were not read again since this was last asked. */
+  kept: number;
 }
 
 /** A process of the benchmark, pinned to a processor. */
@@ -27,8 +31,13 @@ export class BenchProcess {
     this.#ended.catch(() => {});
   }
 
-  /** Starts a file of this folder. @param processor which one to pin it to, where that is possible */
+  /**
+   * Starts a file of this folder.
+   * @param stack stops it
+   * @param processor which one to pin it to, where that is possible
+   */
   static async start<Ready>(
+    stack: AsyncDisposableStack,
     file: string,
     processor: number,
     environment: Record<string, string> = {},
@@ -38,8 +47,9 @@ export class BenchProcess {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    pin(child.pid as number, processor);
     const started = new BenchProcess(child);
+    stack.defer(() => started.#stop());
+    pin(child.pid as number, processor);
     return { process: started, ready: (await started.#answer("ready")) as Ready };
   }
 
@@ -49,8 +59,8 @@ export class BenchProcess {
     return (await answer) as Messages[K];
   }
 
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+  async #stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill("SIGTERM");
     await once(this.#child, "exit");
   }
@@ -67,13 +77,18 @@ function pin(pid: number, processor: number): void {
   spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(processor), String(pid)]);
 }
 
-/** Answers the questions of the benchmark, in a process that is measured. */
-export function answer(carriedOut: () => Promise<Record<string, number>>): void {
-  process.on("message", async ({ kind }: { kind: string }) => {
-    if (kind === "cpu") {
-      const { user, system } = process.cpuUsage();
-      process.send?.({ cpu: user + system });
-    }
-    if (kind === "carriedOut") process.send?.({ carriedOut: await carriedOut() });
+type Answers = { [K in keyof Messages]?: () => Messages[K] | Promise<Messages[K]> };
+
+/** Answers the questions of the benchmark, in a process that is measured, and says that it is ready. */
+export function answer(ready: unknown, answers: Answers): void {
+  const all: Answers = { cpu: usedCpu, ...answers };
+  process.on("message", async ({ kind }: { kind: keyof Messages }) => {
+    process.send?.({ [kind]: await all[kind]?.() });
   });
+  process.send?.({ ready });
+}
+
+function usedCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }

@@ -1,33 +1,28 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Transform } from "node:stream";
 
 const socketName = ".s.PGSQL.5432";
 
-/** The way to a Postgres server, which can be cut and mended. */
-export class Cable {
-  readonly #target: string;
-  readonly #folder: string;
+/** Where a server listens. */
+type End = { path: string } | { host: string; port: number };
+
+/** The way to a server, which can be cut and mended. */
+abstract class Line {
+  readonly #near: End;
+  readonly #far: End;
+  readonly #delayMs: number;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
-  private constructor(target: string, folder: string) {
-    this.#target = join(target, socketName);
-    this.#folder = folder;
-  }
-
-  /** @param host folder of the server's socket */
-  static async lay(host: string): Promise<Cable> {
-    const cable = new Cable(host, await mkdtemp(join(tmpdir(), "pdaas-cable-")));
-    await cable.mend();
-    return cable;
-  }
-
-  /** The URL of a database by way of this cable. */
-  url(database: string): string {
-    return `postgres://pdaas@localhost/${database}?host=${encodeURIComponent(this.#folder)}`;
+  /** @param delayMs how long what is sent is on its way; answers come at once */
+  protected constructor(near: End, far: End, delayMs = 0) {
+    this.#near = near;
+    this.#far = far;
+    this.#delayMs = delayMs;
   }
 
   /** Breaks all connections, and refuses new ones. */
@@ -45,7 +40,7 @@ export class Cable {
 
   async mend(): Promise<void> {
     this.#server = createServer((near) => {
-      const far = connect(this.#target);
+      const far = connect(this.#far);
       for (const socket of [near, far]) {
         this.#sockets.add(socket);
         socket.on("error", () => {});
@@ -55,13 +50,79 @@ export class Cable {
           far.destroy();
         });
       }
-      near.pipe(far).pipe(near);
-    }).listen(join(this.#folder, socketName));
+      const sent = this.#delayMs === 0 ? near : near.pipe(delay(this.#delayMs));
+      sent.pipe(far).pipe(near);
+    }).listen(this.#near);
     await once(this.#server, "listening");
+    // Any free port will do at first; afterwards it is the one that is known.
+    if ("port" in this.#near) this.#near.port = (this.#server.address() as AddressInfo).port;
   }
 
   async remove(): Promise<void> {
     await this.cut();
+  }
+}
+
+function delay(ms: number): Transform {
+  return new Transform({
+    transform(chunk, _encoding, done) {
+      setTimeout(() => this.push(chunk), ms);
+      done();
+    },
+    flush: (done) => void setTimeout(done, ms),
+  });
+}
+
+/** The way to a Postgres server. */
+export class Cable extends Line {
+  readonly #folder: string;
+
+  private constructor(target: string, folder: string) {
+    super({ path: join(folder, socketName) }, { path: join(target, socketName) });
+    this.#folder = folder;
+  }
+
+  /** @param host folder of the server's socket */
+  static async lay(host: string): Promise<Cable> {
+    const cable = new Cable(host, await mkdtemp(join(tmpdir(), "pdaas-cable-")));
+    await cable.mend();
+    return cable;
+  }
+
+  /** The URL of a database by way of this cable. */
+  url(database: string): string {
+    return `postgres://pdaas@localhost/${database}?host=${encodeURIComponent(this.#folder)}`;
+  }
+
+  override async remove(): Promise<void> {
+    await super.remove();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** The way to a Redis server. */
+export class RedisCable extends Line {
+  readonly #target: URL;
+  readonly #near: { host: string; port: number };
+
+  private constructor(target: URL, delayMs: number) {
+    const near = { host: "127.0.0.1", port: 0 };
+    super(near, { host: target.hostname, port: Number(target.port || 6379) }, delayMs);
+    this.#target = target;
+    this.#near = near;
+  }
+
+  /** @param url `redis://…`; not TLS, whose certificate would not be the cable's */
+  static async lay(url: string, options: { delayMs: number }): Promise<RedisCable> {
+    const cable = new RedisCable(new URL(url), options.delayMs);
+    await cable.mend();
+    return cable;
+  }
+
+  /** The URL of the server by way of this cable. */
+  get url(): string {
+    const url = new URL(this.#target);
+    url.host = `${this.#near.host}:${this.#near.port}`;
+    return url.href;
   }
 }

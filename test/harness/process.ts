@@ -50,6 +50,10 @@ export class ServiceProcess {
     return /https?:\/\/[\d.]+:\d+/.exec(this.output)?.[0] ?? "";
   }
 
+  get grpcUrl(): string {
+    return `http://${/ gRPC {5,}(\S+)/.exec(this.output)?.[1] ?? ""}`;
+  }
+
   /** The administrator's password, which a first start prints. */
   get password(): string | undefined {
     return /password\s+(\w+)/.exec(this.output)?.[1];
