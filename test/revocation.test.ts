@@ -56,7 +56,7 @@ const accountId = "acc-123";
 const permissions = ["Accounts.read", "ServiceAccounts.read"];
 const laneCount = 10;
 /** How often each change is made; 1,000 times takes minutes. */
-const roundCount = Number(process.env.PDAAS_TEST_REVOCATIONS ?? 200);
+const roundCount = Number(process.env.PDAAS_TEST_REVOCATIONS ?? 100);
 /** Each with a key of its own, of which a service account has at most 100. */
 const roundsOfLane = Math.ceil(roundCount / laneCount);
 
