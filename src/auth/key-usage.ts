@@ -11,13 +11,16 @@ const maxKeys = 200_000;
 /** Addresses of one key that are told apart between two writes. */
 const maxAddresses = 100;
 
-interface Pending extends KeyUses {
+interface Pending {
+  readonly apiKeyId: string;
   calls: number;
-  time: Date;
+  /** Of the last one, in Unix milliseconds. */
+  time: number;
   address: string;
   userAgent: string;
   rpc: string;
-  addresses: Map<string, number>;
+  /** Calls by address; undefined while all came from the same one, as most do. */
+  addresses: Map<string, number> | undefined;
 }
 
 /** A call whose signature held. */
@@ -43,21 +46,20 @@ export class KeyUsage {
   }
 
   note({ apiKeyId, address, userAgent, rpc }: KeyUse): void {
-    const now = Date.now();
+    const time = Date.now();
     const known = this.#pending.get(apiKeyId);
     if (known === undefined) {
       if (this.#pending.size >= maxKeys) return;
-      const addresses = new Map([[address, 1]]);
-      const use = { apiKeyId, calls: 1, time: new Date(now), address, userAgent, rpc, addresses };
+      const use = { apiKeyId, calls: 1, time, address, userAgent, rpc, addresses: undefined };
       this.#pending.set(apiKeyId, use);
       return;
     }
+    countAddress(known, address, 1);
     known.calls++;
-    known.time.setTime(now);
+    known.time = time;
     known.address = address;
     known.userAgent = userAgent;
     known.rpc = rpc;
-    count(known.addresses, address, 1);
   }
 
   /** Writes what is left. */
@@ -94,15 +96,20 @@ export class KeyUsage {
       this.#pending.set(use.apiKeyId, use);
       return;
     }
-    newer.calls += use.calls;
-    for (const [address, calls] of use.addresses) count(newer.addresses, address, calls);
+    const total = newer.calls + use.calls;
+    for (const [address, calls] of addressesOf(use)) {
+      countAddress(newer, address, calls);
+      newer.calls += calls;
+    }
+    // Some may have come from more addresses than are told apart.
+    newer.calls = total;
   }
 }
 
 function batchFrom(uses: Pending[], start: number): Pending[] {
   let end = start;
   for (let size = 0; end < uses.length && size < maxBatch; end++) {
-    size += (uses[end] as Pending).addresses.size;
+    size += uses[end]?.addresses?.size ?? 1;
   }
   return uses.slice(start, end);
 }
@@ -110,15 +117,22 @@ function batchFrom(uses: Pending[], start: number): Pending[] {
 /** Whoever has one address of IPv6 has its whole network, so that is what uses are counted by. */
 function byNetwork(use: Pending): KeyUses {
   const addresses = new Map<string, number>();
-  for (const [address, calls] of use.addresses) {
+  for (const [address, calls] of addressesOf(use)) {
     const network = address.includes(":") ? networkOrSame(address) : address;
     addresses.set(network, (addresses.get(network) ?? 0) + calls);
   }
   return { ...use, addresses };
 }
 
-function count(addresses: Map<string, number>, address: string, calls: number): void {
-  const known = addresses.get(address);
-  if (known !== undefined) addresses.set(address, known + calls);
-  else if (addresses.size < maxAddresses) addresses.set(address, calls);
+function addressesOf(use: Pending): Iterable<[string, number]> {
+  return use.addresses ?? [[use.address, use.calls]];
+}
+
+/** Counts calls from an address, before they are added to the others. */
+function countAddress(use: Pending, address: string, calls: number): void {
+  if (use.addresses === undefined && address === use.address) return;
+  use.addresses ??= new Map([[use.address, use.calls]]);
+  const known = use.addresses.get(address);
+  if (known !== undefined) use.addresses.set(address, known + calls);
+  else if (use.addresses.size < maxAddresses) use.addresses.set(address, calls);
 }

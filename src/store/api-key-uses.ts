@@ -1,6 +1,6 @@
 import { type Expression, sql } from "kysely";
 import { withoutSecrets } from "../ids.ts";
-import type { Database, Queryable, Transaction } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 
 /** How long daily counts and addresses are kept. */
 export const usageDays = 90;
@@ -26,78 +26,59 @@ export function lastUse(id: Expression<unknown>) {
 export interface KeyUses {
   apiKeyId: string;
   calls: number;
-  /** Of the last one. */
-  time: Date;
+  /** Of the last one, in Unix milliseconds. */
+  time: number;
   address: string;
   userAgent: string;
   rpc: string;
   /** Calls by address. */
-  addresses: ReadonlyMap<string, number>;
+  addresses: Iterable<readonly [address: string, calls: number]>;
 }
 
 /**
- * Adds uses to what is stored. In order of their keys, so that two processes do not wait for each
- * other in a circle. Keys that were removed meanwhile are left out.
+ * Adds uses to what is stored, all or none. In order of their keys, so that two processes do not wait
+ * for each other in a circle. Keys that were removed meanwhile are left out.
+ *
+ * All uses are one parameter, in JSON: as arrays of each column, their many texts would cost more to
+ * write down than the calls that they count.
  */
 export async function addKeyUses(db: Database, uses: KeyUses[]): Promise<void> {
-  const ordered = uses.toSorted((a, b) => (a.apiKeyId < b.apiKeyId ? -1 : 1));
-  await db.transaction().execute(async (tx) => {
-    await addLastUses(tx, ordered);
-    await addDailyUses(tx, ordered);
-    await addAddressUses(tx, ordered);
-  });
-}
-
-async function addLastUses(tx: Transaction, uses: KeyUses[]): Promise<void> {
-  const column = <K extends keyof KeyUses>(name: K) => uses.map((use) => use[name]);
-  const userAgents = uses.map((use) => withoutSecrets(use.userAgent.replaceAll("\0", "")));
+  const rows = uses.map((use) => [
+    use.apiKeyId,
+    use.time,
+    use.calls,
+    use.address,
+    withoutSecrets(use.userAgent.replaceAll("\0", "")),
+    use.rpc,
+    [...use.addresses],
+  ]);
   await sql`
-    insert into api_key_uses (api_key_id, time, address, user_agent, rpc)
-    select new.* from unnest(${column("apiKeyId")}::text[], ${column("time")}::timestamptz[],
-      ${column("address")}::text[], ${userAgents}::text[], ${column("rpc")}::text[])
-      as new (api_key_id, time, address, user_agent, rpc)
-    join api_keys on api_keys.id = new.api_key_id
-    order by new.api_key_id
-    on conflict (api_key_id) do update set time = excluded.time, address = excluded.address,
-      user_agent = excluded.user_agent, rpc = excluded.rpc
-    where api_key_uses.time < excluded.time`.execute(tx);
-}
-
-async function addDailyUses(tx: Transaction, uses: KeyUses[]): Promise<void> {
-  await sql`
-    insert into api_key_daily_uses (api_key_id, date, calls)
-    select new.api_key_id, new.date, new.calls
-    from unnest(${uses.map((use) => use.apiKeyId)}::text[], ${uses.map(dateOf)}::date[],
-      ${uses.map((use) => use.calls)}::bigint[]) as new (api_key_id, date, calls)
-    join api_keys on api_keys.id = new.api_key_id
-    order by new.api_key_id
-    on conflict (api_key_id, date)
-      do update set calls = api_key_daily_uses.calls + excluded.calls`.execute(tx);
-}
-
-async function addAddressUses(tx: Transaction, uses: KeyUses[]): Promise<void> {
-  const rows = uses.flatMap((use) =>
-    [...use.addresses]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([address, calls]) => ({ use, address, calls })),
-  );
-  await sql`
+    with used as materialized (
+      select api_keys.id, to_timestamp((use ->> 1)::numeric / 1000) as time,
+        (use ->> 2)::bigint as calls, use ->> 3 as address, use ->> 4 as user_agent, use ->> 5 as rpc,
+        use -> 6 as addresses
+      from json_array_elements(${JSON.stringify(rows)}::json) as use
+      join api_keys on api_keys.id = use ->> 0
+      order by api_keys.id
+    ), last_uses as (
+      insert into api_key_uses (api_key_id, time, address, user_agent, rpc)
+      select id, time, address, user_agent, rpc from used
+      on conflict (api_key_id) do update set time = excluded.time, address = excluded.address,
+        user_agent = excluded.user_agent, rpc = excluded.rpc
+      where api_key_uses.time < excluded.time
+    ), daily_uses as (
+      insert into api_key_daily_uses (api_key_id, date, calls)
+      select id, (time at time zone 'utc')::date, calls from used
+      on conflict (api_key_id, date)
+        do update set calls = api_key_daily_uses.calls + excluded.calls
+    )
     insert into api_key_address_uses (api_key_id, address, date, calls, last_time)
-    select new.* from unnest(${rows.map(({ use }) => use.apiKeyId)}::text[],
-      ${rows.map(({ address }) => address)}::text[], ${rows.map(({ use }) => dateOf(use))}::date[],
-      ${rows.map(({ calls }) => calls)}::bigint[],
-      ${rows.map(({ use }) => use.time)}::timestamptz[])
-      as new (api_key_id, address, date, calls, last_time)
-    join api_keys on api_keys.id = new.api_key_id
-    order by new.api_key_id, new.address
+    select id, use ->> 0, (time at time zone 'utc')::date, (use ->> 1)::bigint, time
+    from used cross join json_array_elements(used.addresses) as use
+    order by id, use ->> 0
     on conflict (api_key_id, address, date)
       do update set calls = api_key_address_uses.calls + excluded.calls,
-        last_time = greatest(api_key_address_uses.last_time, excluded.last_time)`.execute(tx);
-}
-
-/** The day in UTC. */
-function dateOf({ time }: KeyUses): string {
-  return time.toISOString().slice(0, 10);
+        last_time = greatest(api_key_address_uses.last_time, excluded.last_time)`.execute(db);
 }
 
 /** Newest first; `date` as `2026-11-23`. */
