@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/access.proto.
  */
 export const file_pdaas_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChVwZGFhcy92MS9hY2Nlc3MucHJvdG8SCHBkYWFzLnYxIoYBCgZBY2Nlc3MSIQoHY2FsbGVycxgBIAMoDjIQLnBkYWFzLnYxLkNhbGxlchISCgpwZXJtaXNzaW9uGAIgASgJEhYKDmNoYW5nZXNfYWNjZXNzGAMgASgIEhUKDXJlc291cmNlX3R5cGUYBCABKAkSFgoOcmVzb3VyY2VfZmllbGQYBSABKAkqYAoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhQKEENBTExFUl9BTk9OWU1PVVMQARISCg5DQUxMRVJfU0VTU0lPThACEhQKEENBTExFUl9TSUdOQVRVUkUQAzpKCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi5jgMgASgLMhAucGRhYXMudjEuQWNjZXNzUgZhY2Nlc3NiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChVwZGFhcy92MS9hY2Nlc3MucHJvdG8SCHBkYWFzLnYxIrEBCgZBY2Nlc3MSIQoHY2FsbGVycxgBIAMoDjIQLnBkYWFzLnYxLkNhbGxlchISCgpwZXJtaXNzaW9uGAIgASgJEhYKDmNoYW5nZXNfYWNjZXNzGAMgASgIEhUKDXJlc291cmNlX3R5cGUYBCABKAkSFgoOcmVzb3VyY2VfZmllbGQYBSABKAkSEwoLcGFyZW50X3R5cGUYBiABKAkSFAoMcGFyZW50X2ZpZWxkGAcgASgJKmAKBkNhbGxlchIWChJDQUxMRVJfVU5TUEVDSUZJRUQQABIUChBDQUxMRVJfQU5PTllNT1VTEAESEgoOQ0FMTEVSX1NFU1NJT04QAhIUChBDQUxMRVJfU0lHTkFUVVJFEAM6SgoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYuY4DIAEoCzIQLnBkYWFzLnYxLkFjY2Vzc1IGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * How an RPC may be called, and what the call takes and does.
@@ -57,6 +57,22 @@ export type Access = Message<"pdaas.v1.Access"> & {
    * @generated from field: string resource_field = 5;
    */
   resourceField: string;
+
+  /**
+   * The type of what the resource is created in or listed of, such as `Account`.
+   * Policies then judge the call by that, and where its field is empty by the
+   * organization.
+   *
+   * @generated from field: string parent_type = 6;
+   */
+  parentType: string;
+
+  /**
+   * The request field that names the parent.
+   *
+   * @generated from field: string parent_field = 7;
+   */
+  parentField: string;
 };
 
 /**

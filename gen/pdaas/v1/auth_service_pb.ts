@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/auth_service.proto.
  */
 export const file_pdaas_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("ChtwZGFhcy92MS9hdXRoX3NlcnZpY2UucHJvdG8SCHBkYWFzLnYxInAKDExvZ2luUmVxdWVzdBIkChFvcmdhbml6YXRpb25fc2x1ZxgBIAEoCUIJukgGcgQQARgoEhkKBWVtYWlsGAIgASgJQgq6SAdyBRADGP4BEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRABKIAIImAKDUxvZ2luUmVzcG9uc2USJwoGdG9rZW5zGAEgASgLMhcucGRhYXMudjEuU2Vzc2lvblRva2VucxImCglwcmluY2lwYWwYAiABKAsyEy5wZGFhcy52MS5QcmluY2lwYWwiPQoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EiQKDXJlZnJlc2hfdG9rZW4YASABKAlCDYABAbpIB3IFEAEYgAIiQQoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRInCgZ0b2tlbnMYASABKAsyFy5wZGFhcy52MS5TZXNzaW9uVG9rZW5zIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiDwoNV2hvQW1JUmVxdWVzdCI4Cg5XaG9BbUlSZXNwb25zZRImCglwcmluY2lwYWwYASABKAsyEy5wZGFhcy52MS5QcmluY2lwYWwiwwEKDVNlc3Npb25Ub2tlbnMSGQoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQESPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCg1yZWZyZXNoX3Rva2VuGAMgASgJQgOAAQESPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixQEKCVByaW5jaXBhbBIlCgR0eXBlGAEgASgOMhcucGRhYXMudjEuUHJpbmNpcGFsVHlwZRIKCgJpZBgCIAEoCRIXCg9vcmdhbml6YXRpb25faWQYAyABKAkSEgoKYWNjb3VudF9pZBgEIAEoCRIMCgRuYW1lGAUgASgJEg0KBWVtYWlsGAYgASgJEhIKCmFwaV9rZXlfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRITCgtwZXJtaXNzaW9ucxgJIAMoCSpsCg1QcmluY2lwYWxUeXBlEh4KGlBSSU5DSVBBTF9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTUFJJTkNJUEFMX1RZUEVfVVNFUhABEiIKHlBSSU5DSVBBTF9UWVBFX1NFUlZJQ0VfQUNDT1VOVBACMuQCCgtBdXRoU2VydmljZRJKCgVMb2dpbhIWLnBkYWFzLnYxLkxvZ2luUmVxdWVzdBoXLnBkYWFzLnYxLkxvZ2luUmVzcG9uc2UiEMrzGAwKAQEiB1Nlc3Npb24SZQoOUmVmcmVzaFNlc3Npb24SHy5wZGFhcy52MS5SZWZyZXNoU2Vzc2lvblJlcXVlc3QaIC5wZGFhcy52MS5SZWZyZXNoU2Vzc2lvblJlc3BvbnNlIhDK8xgMCgEBIgdTZXNzaW9uEk0KBkxvZ291dBIXLnBkYWFzLnYxLkxvZ291dFJlcXVlc3QaGC5wZGFhcy52MS5Mb2dvdXRSZXNwb25zZSIQyvMYDAoBAiIHU2Vzc2lvbhJTCgZXaG9BbUkSFy5wZGFhcy52MS5XaG9BbUlSZXF1ZXN0GhgucGRhYXMudjEuV2hvQW1JUmVzcG9uc2UiFpACAcrzGA8KAgIDIglQcmluY2lwYWxiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access]);
+  fileDesc("ChtwZGFhcy92MS9hdXRoX3NlcnZpY2UucHJvdG8SCHBkYWFzLnYxInAKDExvZ2luUmVxdWVzdBIkChFvcmdhbml6YXRpb25fc2x1ZxgBIAEoCUIJukgGcgQQARgoEhkKBWVtYWlsGAIgASgJQgq6SAdyBRADGP4BEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRABKIAIImAKDUxvZ2luUmVzcG9uc2USJwoGdG9rZW5zGAEgASgLMhcucGRhYXMudjEuU2Vzc2lvblRva2VucxImCglwcmluY2lwYWwYAiABKAsyEy5wZGFhcy52MS5QcmluY2lwYWwiPQoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EiQKDXJlZnJlc2hfdG9rZW4YASABKAlCDYABAbpIB3IFEAEYgAIiQQoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRInCgZ0b2tlbnMYASABKAsyFy5wZGFhcy52MS5TZXNzaW9uVG9rZW5zIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiYwoXQWNjZXB0SW52aXRhdGlvblJlcXVlc3QSJwoQaW52aXRhdGlvbl90b2tlbhgBIAEoCUINgAEBukgHcgUQARiAAhIfCghwYXNzd29yZBgCIAEoCUINgAEBukgHcgUQDCiACCJEChhBY2NlcHRJbnZpdGF0aW9uUmVzcG9uc2USGQoRb3JnYW5pemF0aW9uX3NsdWcYASABKAkSDQoFZW1haWwYAiABKAkiDwoNV2hvQW1JUmVxdWVzdCI4Cg5XaG9BbUlSZXNwb25zZRImCglwcmluY2lwYWwYASABKAsyEy5wZGFhcy52MS5QcmluY2lwYWwiwwEKDVNlc3Npb25Ub2tlbnMSGQoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQESPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCg1yZWZyZXNoX3Rva2VuGAMgASgJQgOAAQESPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixQEKCVByaW5jaXBhbBIlCgR0eXBlGAEgASgOMhcucGRhYXMudjEuUHJpbmNpcGFsVHlwZRIKCgJpZBgCIAEoCRIXCg9vcmdhbml6YXRpb25faWQYAyABKAkSEgoKYWNjb3VudF9pZBgEIAEoCRIMCgRuYW1lGAUgASgJEg0KBWVtYWlsGAYgASgJEhIKCmFwaV9rZXlfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRITCgtwZXJtaXNzaW9ucxgJIAMoCSpsCg1QcmluY2lwYWxUeXBlEh4KGlBSSU5DSVBBTF9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTUFJJTkNJUEFMX1RZUEVfVVNFUhABEiIKHlBSSU5DSVBBTF9UWVBFX1NFUlZJQ0VfQUNDT1VOVBACMtADCgtBdXRoU2VydmljZRJKCgVMb2dpbhIWLnBkYWFzLnYxLkxvZ2luUmVxdWVzdBoXLnBkYWFzLnYxLkxvZ2luUmVzcG9uc2UiEMrzGAwKAQEiB1Nlc3Npb24SZQoOUmVmcmVzaFNlc3Npb24SHy5wZGFhcy52MS5SZWZyZXNoU2Vzc2lvblJlcXVlc3QaIC5wZGFhcy52MS5SZWZyZXNoU2Vzc2lvblJlc3BvbnNlIhDK8xgMCgEBIgdTZXNzaW9uEk0KBkxvZ291dBIXLnBkYWFzLnYxLkxvZ291dFJlcXVlc3QaGC5wZGFhcy52MS5Mb2dvdXRSZXNwb25zZSIQyvMYDAoBAiIHU2Vzc2lvbhJqChBBY2NlcHRJbnZpdGF0aW9uEiEucGRhYXMudjEuQWNjZXB0SW52aXRhdGlvblJlcXVlc3QaIi5wZGFhcy52MS5BY2NlcHRJbnZpdGF0aW9uUmVzcG9uc2UiD8rzGAsKAQEYASIEVXNlchJTCgZXaG9BbUkSFy5wZGFhcy52MS5XaG9BbUlSZXF1ZXN0GhgucGRhYXMudjEuV2hvQW1JUmVzcG9uc2UiFpACAcrzGA8KAgIDIglQcmluY2lwYWxiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access]);
 
 /**
  * Request of Login.
@@ -152,6 +152,62 @@ export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
   messageDesc(file_pdaas_v1_auth_service, 5);
 
 /**
+ * Request of AcceptInvitation.
+ *
+ * @generated from message pdaas.v1.AcceptInvitationRequest
+ */
+export type AcceptInvitationRequest = Message<"pdaas.v1.AcceptInvitationRequest"> & {
+  /**
+   * What InviteUser answered.
+   *
+   * @generated from field: string invitation_token = 1;
+   */
+  invitationToken: string;
+
+  /**
+   * The password to log in with from now on: 12 characters or more.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message pdaas.v1.AcceptInvitationRequest.
+ * Use `create(AcceptInvitationRequestSchema)` to create a new message.
+ */
+export const AcceptInvitationRequestSchema: GenMessage<AcceptInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_auth_service, 6);
+
+/**
+ * Response of AcceptInvitation.
+ *
+ * @generated from message pdaas.v1.AcceptInvitationResponse
+ */
+export type AcceptInvitationResponse = Message<"pdaas.v1.AcceptInvitationResponse"> & {
+  /**
+   * The organization to log in to.
+   *
+   * @generated from field: string organization_slug = 1;
+   */
+  organizationSlug: string;
+
+  /**
+   * The email address to log in with.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message pdaas.v1.AcceptInvitationResponse.
+ * Use `create(AcceptInvitationResponseSchema)` to create a new message.
+ */
+export const AcceptInvitationResponseSchema: GenMessage<AcceptInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_auth_service, 7);
+
+/**
  * Request of WhoAmI.
  *
  * @generated from message pdaas.v1.WhoAmIRequest
@@ -164,7 +220,7 @@ export type WhoAmIRequest = Message<"pdaas.v1.WhoAmIRequest"> & {
  * Use `create(WhoAmIRequestSchema)` to create a new message.
  */
 export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_auth_service, 6);
+  messageDesc(file_pdaas_v1_auth_service, 8);
 
 /**
  * Response of WhoAmI.
@@ -185,7 +241,7 @@ export type WhoAmIResponse = Message<"pdaas.v1.WhoAmIResponse"> & {
  * Use `create(WhoAmIResponseSchema)` to create a new message.
  */
 export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_auth_service, 7);
+  messageDesc(file_pdaas_v1_auth_service, 9);
 
 /**
  * What a user's client holds of a session.
@@ -227,7 +283,7 @@ export type SessionTokens = Message<"pdaas.v1.SessionTokens"> & {
  * Use `create(SessionTokensSchema)` to create a new message.
  */
 export const SessionTokensSchema: GenMessage<SessionTokens> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_auth_service, 8);
+  messageDesc(file_pdaas_v1_auth_service, 10);
 
 /**
  * An authenticated caller: a user or a service account.
@@ -292,7 +348,8 @@ export type Principal = Message<"pdaas.v1.Principal"> & {
   sessionId: string;
 
   /**
-   * What the caller may do, sorted. `*` stands for everything.
+   * What the caller may do whatever it is about, sorted. `*` stands for everything. What
+   * policies permit with conditions is not among it: see ListEffectivePermissions.
    *
    * @generated from field: repeated string permissions = 9;
    */
@@ -304,7 +361,7 @@ export type Principal = Message<"pdaas.v1.Principal"> & {
  * Use `create(PrincipalSchema)` to create a new message.
  */
 export const PrincipalSchema: GenMessage<Principal> = /*@__PURE__*/
-  messageDesc(file_pdaas_v1_auth_service, 9);
+  messageDesc(file_pdaas_v1_auth_service, 11);
 
 /**
  * The kinds of principal.
@@ -384,6 +441,17 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof LogoutRequestSchema;
     output: typeof LogoutResponseSchema;
+  },
+  /**
+   * Sets the password of an invited user: possession of the invitation is the proof. It
+   * works once, and ends all sessions of the user.
+   *
+   * @generated from rpc pdaas.v1.AuthService.AcceptInvitation
+   */
+  acceptInvitation: {
+    methodKind: "unary";
+    input: typeof AcceptInvitationRequestSchema;
+    output: typeof AcceptInvitationResponseSchema;
   },
   /**
    * Tells who the caller is, however it authenticated.
