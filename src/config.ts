@@ -22,6 +22,8 @@ export interface Config {
   trustedProxies: ReadonlySet<string>;
   /** and the one header in which they give it. */
   forwardedHeader: "x-forwarded-for" | "forwarded";
+  /** The URL of the page that takes invitations; undefined where there is none. */
+  invitationPage: string | undefined;
   logLevel: "fatal" | "error" | "warn" | "info" | "debug";
   /** How long calls in flight may take to finish at a shutdown. */
   shutdownMs: number;
@@ -67,6 +69,10 @@ const schema = z.strictObject({
   PDAAS_AUTHORITIES: list.optional(),
   PDAAS_TRUSTED_PROXIES: list.optional(),
   PDAAS_FORWARDED_HEADER: z.enum(["x-forwarded-for", "forwarded"]).default("x-forwarded-for"),
+  PDAAS_INVITATION_PAGE: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => !url.includes("#"), "without a fragment")
+    .optional(),
   PDAAS_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).optional(),
   PDAAS_SHUTDOWN_SECONDS: z.coerce.number().min(0).max(600).default(10),
   PDAAS_FIRST_ORGANIZATION: slug.default("myorg"),
@@ -104,6 +110,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     authorities: settings.PDAAS_AUTHORITIES,
     trustedProxies: settings.PDAAS_TRUSTED_PROXIES ?? new Set(),
     forwardedHeader: settings.PDAAS_FORWARDED_HEADER,
+    invitationPage: settings.PDAAS_INVITATION_PAGE,
     logLevel: settings.PDAAS_LOG_LEVEL ?? (production ? "info" : "warn"),
     shutdownMs: settings.PDAAS_SHUTDOWN_SECONDS * 1_000,
     first: {

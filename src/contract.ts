@@ -1,19 +1,33 @@
-import { type DescMethod, type DescMethodUnary, getOption } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMethod,
+  type DescMethodUnary,
+  getOption,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Ignore, field as rules } from "../gen/buf/validate/validate_pb.ts";
 import { type Access, access, type Caller } from "../gen/pdaas/v1/access_pb.ts";
+import { AccessService } from "../gen/pdaas/v1/access_service_pb.ts";
 import { AccountService } from "../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistService } from "../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../gen/pdaas/v1/audit_service_pb.ts";
 import { AuthService } from "../gen/pdaas/v1/auth_service_pb.ts";
+import { GroupService } from "../gen/pdaas/v1/group_service_pb.ts";
 import { OrganizationService } from "../gen/pdaas/v1/organization_service_pb.ts";
+import { PolicyService } from "../gen/pdaas/v1/policy_service_pb.ts";
 import { ServiceAccountService } from "../gen/pdaas/v1/service_account_service_pb.ts";
+import { UserService } from "../gen/pdaas/v1/user_service_pb.ts";
 
 /** Every service of the contract. */
 export const services = [
   AuthService,
   OrganizationService,
   AccountService,
+  UserService,
+  GroupService,
+  PolicyService,
+  AccessService,
   ServiceAccountService,
   ApiKeyService,
   AllowlistService,
@@ -31,8 +45,20 @@ export interface Method {
   readonly callers: ReadonlySet<Caller>;
   /** Local name of the request field that names the resource. */
   readonly resourceField: string | undefined;
+  /** What policies judge the call by, where that is not always the organization. */
+  readonly judgedBy: JudgedBy | undefined;
   /** Whether the call changes nothing, so that only its refusal is recorded. */
   readonly isRead: boolean;
+}
+
+/** A request field that names what policies judge a call by: its resource, or what that is to be in. */
+export interface JudgedBy {
+  /** Such as `ServiceAccount`. */
+  readonly type: string;
+  /** The local name of the field. */
+  readonly field: string;
+  /** Whether it may be empty, for the whole organization. */
+  readonly isOptional: boolean;
 }
 
 /** Every RPC of the contract by its path. */
@@ -60,13 +86,29 @@ function describe(desc: DescMethod): Method {
     throw new Error(`${desc.name} is ${desc.methodKind}; only unary RPCs are served so far`);
   }
   const rule = getOption(desc, access);
+  const fieldOf = (name: string) => desc.input.fields.find((f) => f.name === name);
+  const resourceField = fieldOf(rule.resourceField);
+  const type = resourceField === undefined ? rule.parentType : rule.resourceType;
+  const judging = resourceField ?? fieldOf(rule.parentField);
   return {
     action: desc.name,
     path: `/${desc.parent.typeName}/${desc.name}`,
     desc: desc as DescMethodUnary,
     access: rule,
     callers: new Set(rule.callers),
-    resourceField: desc.input.fields.find((f) => f.name === rule.resourceField)?.localName,
+    resourceField: resourceField?.localName,
+    judgedBy: judging && {
+      type,
+      field: judging.localName,
+      isOptional: isOptional(judging),
+    },
     isRead: desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };
+}
+
+/** Whether the contract lets an identifier be empty. */
+function isOptional(field: DescField): boolean {
+  const { ignore, type } = getOption(field, rules);
+  const string = type.case === "string" ? type.value : undefined;
+  return ignore === Ignore.IF_ZERO_VALUE || !(string?.pattern || string?.minLen);
 }

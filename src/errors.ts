@@ -123,3 +123,17 @@ export function notFound(type: string, id: string): ServiceError {
     `There is no ${type} "${id}" in your organization. Check the identifier, or list what there is.`,
   );
 }
+
+/** ALREADY_EXISTS, with what to do instead. */
+export function alreadyExists(type: string, name: string, remedy: string): ServiceError {
+  return new ServiceError(
+    Code.alreadyExists,
+    "RESOURCE_ALREADY_EXISTS",
+    `There is a ${type} "${name}" already. ${remedy}`,
+  );
+}
+
+/** RESOURCE_EXHAUSTED for good, until something is removed. */
+export function limitReached(message: string): ServiceError {
+  return new ServiceError(Code.resourceExhausted, "LIMIT_REACHED", message);
+}

@@ -1,20 +1,18 @@
 import { hashPassword, newPassword } from "./auth/passwords.ts";
+import { userPrincipal } from "./auth/principals.ts";
 import { dataKeyContext, newDataKey, seal } from "./auth/sealing.ts";
-import { userPrincipal } from "./auth/sessions.ts";
+
 import { type Config, ConfigError } from "./config.ts";
+import { administratorPolicyId } from "./iam/managed-policies.ts";
 import type { Principal } from "./iam/principal.ts";
 import { newId, newRequestId } from "./ids.ts";
 import type { App } from "./rpc/app.ts";
 import { insertAccount } from "./store/accounts.ts";
 import type { Transaction } from "./store/database.ts";
-import {
-  findOrganization,
-  hasOrganizations,
-  insertOrganization,
-  lockOrganizations,
-  summaryOf,
-} from "./store/organizations.ts";
-import { findUserByEmail, insertUser } from "./store/users.ts";
+import { findUserMember } from "./store/members.ts";
+import { hasOrganizations, insertOrganization, lockOrganizations } from "./store/organizations.ts";
+import { attachPolicy } from "./store/policy-attachments.ts";
+import { insertUser } from "./store/users.ts";
 
 /** What the first start has made. */
 export interface FirstRun {
@@ -66,13 +64,20 @@ async function createFirst(
     name: slug,
     sealed_data_key: seal(app.masterKey.key, newDataKey(), dataKeyContext(organizationId)),
   });
+  const userId = newId("usr");
   await insertUser(tx, {
-    id: newId("usr"),
+    id: userId,
     organization_id: organizationId,
     email: first.email,
     name: "Administrator",
     password_hash: passwordHash,
-    administrator: true,
+    permissions: [],
+  });
+  const policyId = administratorPolicyId;
+  await attachPolicy(tx, {
+    organization_id: organizationId,
+    policy_id: policyId,
+    target_id: userId,
   });
   await insertAccount(tx, {
     organization_id: organizationId,
@@ -90,10 +95,7 @@ async function createFirst(
     address: "",
     userAgent: "",
   });
-  const organization = await findOrganization(tx, organizationId);
-  const user = await findUserByEmail(tx, organizationId, first.email);
-  if (organization === undefined || user === undefined) {
-    throw new Error("the first organization was not stored");
-  }
-  return userPrincipal(user, "", summaryOf(organization));
+  const user = await findUserMember(tx, organizationId, userId);
+  if (user === undefined) throw new Error("the first organization was not stored");
+  return userPrincipal(user, "");
 }

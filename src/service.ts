@@ -111,6 +111,7 @@ async function startApp(
     log,
     authorities,
     proxies,
+    invitationPage: config.invitationPage,
   };
   startMaintenance(app, started);
   return app;

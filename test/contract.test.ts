@@ -13,6 +13,7 @@ const withoutPermission = [
   "Login",
   "RefreshSession",
   "Logout",
+  "AcceptInvitation",
   "WhoAmI",
   "GetOrganization",
   "ReportLeakedKey",

@@ -15,6 +15,8 @@ export interface AuditedCall {
   action: string;
   resourceType: string;
   resourceId: string;
+  /** What the resource was to be created in or listed of; absent where the call names no such thing. */
+  parentId?: string;
   requestId: string;
   address: string;
   userAgent: string;
@@ -82,6 +84,7 @@ function event(call: AuditedCall, outcome: AuditOutcome, reason: string): NewAud
     request_id: call.requestId,
     address: call.address,
     user_agent: storable(call.userAgent),
+    parent_id: storable(call.parentId ?? ""),
   };
 }
 

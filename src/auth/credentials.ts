@@ -1,5 +1,4 @@
 import { LRUCache } from "lru-cache";
-import { effective } from "../iam/permissions.ts";
 import { type OrganizationSummary, type Principal, PrincipalType } from "../iam/principal.ts";
 import { type CredentialRow, findCredential } from "../store/api-keys.ts";
 import type { Database, Transaction } from "../store/database.ts";
@@ -7,6 +6,7 @@ import { organizationOf } from "../store/organizations.ts";
 import type { RateLimit } from "../store/replay/replay-store.ts";
 import { Allowlists } from "./allowlists.ts";
 import { HmacKey } from "./hmac.ts";
+import { policySlice, readGroups } from "./policy-slices.ts";
 import { dataKeyContext, type MasterKey, secretContext, unseal } from "./sealing.ts";
 import { SharedValues } from "./shared-values.ts";
 
@@ -19,8 +19,6 @@ export interface Credential {
   readonly allowlists: Allowlists;
   /** How often it may call: by itself, and together with the other keys of its service account. */
   readonly limits: readonly RateLimit[];
-  /** The organization's access epoch when this was read. */
-  readonly epoch: number;
   /** Why signatures of this key are refused; undefined while they are honoured. */
   readonly refusal: CredentialRefusal | undefined;
   /** Unix milliseconds from which the key is not honoured; Infinity without an end. */
@@ -66,7 +64,7 @@ export class Credentials {
   /** The newest epoch heard of, by organization. */
   readonly #epochs = new Map<string, number>();
   readonly #organizations = new SharedValues<OrganizationSummary>();
-  readonly #permissions = new SharedValues<ReadonlySet<string>>(({ size }) => 100 * size);
+  readonly #limits = new SharedValues<ReadonlySet<string>>(({ size }) => 100 * size);
   readonly #allowlists = new SharedValues<Allowlists>((allowlists) => allowlists.bytes);
   readonly #texts = new SharedValues<string>();
   #generation = 0;
@@ -96,7 +94,8 @@ export class Credentials {
     this.noteEpoch(organizationId, epoch);
     const credential = await this.get(accessKey);
     // A read that was shared may have begun before the epoch was raised.
-    if (credential !== undefined && credential.epoch < epoch) return this.#load(accessKey);
+    if (credential !== undefined && credential.principal.epoch < epoch)
+      return this.#load(accessKey);
     return credential;
   }
 
@@ -119,9 +118,9 @@ export class Credentials {
     this.#loading.clear();
   }
 
-  #isCurrent({ principal, epoch, staleAt }: Credential): boolean {
+  #isCurrent({ principal, staleAt }: Credential): boolean {
     if (staleAt !== Number.POSITIVE_INFINITY && Date.now() > staleAt) return false;
-    return epoch >= (this.#epochs.get(principal.organizationId) ?? 0);
+    return principal.epoch >= (this.#epochs.get(principal.organizationId) ?? 0);
   }
 
   /** Concurrent misses for one key share one query. */
@@ -149,7 +148,7 @@ export class Credentials {
     if (credential === undefined) {
       this.#known.delete(accessKey);
       this.#unknown.set(accessKey, Date.now() + refusalMs);
-    } else if (known === undefined || known.epoch <= credential.epoch) {
+    } else if (known === undefined || known.principal.epoch <= credential.principal.epoch) {
       // Of two reads at once, the one that saw less must not win.
       this.#known.set(accessKey, credential);
     }
@@ -165,7 +164,6 @@ export class Credentials {
           ? Allowlists.none
           : this.#allowlists.get(row.allowlists, () => Allowlists.of(row.allowlists)),
       limits: limitsOf(row),
-      epoch: row.access_epoch,
       refusal,
       expiresAt: Math.min(timeOf(row.expire_time), timeOf(row.retire_time)),
       staleAt: refusal === undefined ? Number.POSITIVE_INFINITY : Date.now() + refusalMs,
@@ -181,7 +179,7 @@ export class Credentials {
   }
 
   #principalOf(row: CredentialRow): Principal {
-    const permissions = effective(row.permissions, row.permission_limit).sort();
+    const limit = row.permission_limit?.toSorted();
     const text = (value: string) => this.#texts.get(value, () => value);
     const organization = organizationOf(row);
     return {
@@ -194,7 +192,10 @@ export class Credentials {
       email: "",
       apiKeyId: row.id,
       sessionId: "",
-      permissions: this.#permissions.get(permissions.join(" "), () => new Set(permissions)),
+      groups: readGroups(row.groups),
+      policies: policySlice(row.permissions, row.policies),
+      permissionLimit: limit ? this.#limits.get(limit.join(" "), () => new Set(limit)) : null,
+      epoch: row.access_epoch,
     };
   }
 }
@@ -227,6 +228,7 @@ function limitsOf(row: CredentialRow): readonly RateLimit[] {
 
 /** Bytes, rather too many: what is shared is counted with each. */
 function sizeOf({ principal, allowlists, limits }: Credential): number {
-  const { name, permissions } = principal;
-  return 700 + 2 * name.length + 100 * permissions.size + 100 * limits.length + allowlists.bytes;
+  const { name, groups, policies } = principal;
+  const shared = 50 * groups.length + 500 * policies.statements.length + allowlists.bytes;
+  return 700 + 2 * name.length + 100 * limits.length + shared;
 }

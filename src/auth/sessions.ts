@@ -1,11 +1,10 @@
 import { Code, ServiceError } from "../errors.ts";
-import { type OrganizationSummary, type Principal, PrincipalType } from "../iam/principal.ts";
+import type { Principal } from "../iam/principal.ts";
 import type { Database } from "../store/database.ts";
-import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
-import type { UserRow } from "../store/users.ts";
 import type { AccessTokens } from "./access-tokens.ts";
 import { Allowlists } from "./allowlists.ts";
+import { userPrincipal } from "./principals.ts";
 
 /**
  * The user of an access token, and the allowlists that apply to it. The session is looked up on every call, so that a logout or a
@@ -22,7 +21,7 @@ export async function authenticateSession(
   const user = await findSessionUser(db, sessionId);
   if (user === undefined || user.id !== userId) throw sessionEnded();
   return {
-    principal: userPrincipal(user, sessionId, organizationOf(user)),
+    principal: userPrincipal(user, sessionId),
     allowlists: Allowlists.of(user.allowlists),
   };
 }
@@ -33,24 +32,4 @@ export function sessionEnded(): ServiceError {
     "SESSION_ENDED",
     "The session has ended. Log in again.",
   );
-}
-
-/** A user as a caller: administrators may do everything, others nothing yet. */
-export function userPrincipal(
-  user: UserRow,
-  sessionId: string,
-  organization: OrganizationSummary,
-): Principal {
-  return {
-    type: PrincipalType.USER,
-    id: user.id,
-    organizationId: user.organization_id,
-    organization,
-    accountId: "",
-    name: user.name,
-    email: user.email,
-    apiKeyId: "",
-    sessionId,
-    permissions: new Set(user.administrator ? ["*"] : []),
-  };
 }

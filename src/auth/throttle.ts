@@ -9,7 +9,7 @@ const windowSeconds = 15 * 60;
  * One address guessing at one user is stopped first. A user attacked from many addresses stays able
  * to log in from elsewhere for longer, and an address that tries many users is stopped too.
  */
-const limits = { pair: 10, user: 100, address: 100, leak: 100 };
+const limits = { pair: 10, user: 100, address: 100, leak: 100, invitation: 100 };
 
 /**
  * Counts a login that is about to be tried, whether or not there is such a user.
@@ -54,6 +54,23 @@ export async function throttleLeakReport(
     "Too many secrets were reported that are nobody's",
   ]);
   return { forgive: () => takeBackAttempt(db, [reporter]) };
+}
+
+/**
+ * Counts an invitation that somebody tries, before it is looked up.
+ * @returns what to call when it was a good one
+ * @throws ServiceError INVITATION_THROTTLED
+ */
+export async function throttleInvitation(
+  db: Database,
+  address: string,
+): Promise<{ forgive(): Promise<void> }> {
+  const guest = subject("invitation", networkOrSame(address));
+  await count(db, guest, limits.invitation, [
+    "INVITATION_THROTTLED",
+    "Too many invitations were tried that are nobody's",
+  ]);
+  return { forgive: () => takeBackAttempt(db, [guest]) };
 }
 
 async function count(

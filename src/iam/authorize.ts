@@ -1,64 +1,193 @@
-import type { Method } from "../contract.ts";
-import { permissions as knownPermissions } from "../contract.ts";
-import { Code, invalidFields, ServiceError } from "../errors.ts";
-import { has } from "./permissions.ts";
-import type { Principal } from "./principal.ts";
+import type { EntityJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { LRUCache } from "lru-cache";
+import { Code, ServiceError } from "../errors.ts";
+import { isWithin } from "./permissions.ts";
+import { type Decision, entityOf, type Plan, type Request } from "./policy-slice.ts";
+import { type Principal, PrincipalType } from "./principal.ts";
+import { type EntityUid, wholeContext } from "./statement.ts";
 
-/** What a call is about. */
-export interface Resource {
-  /** Such as `ServiceAccount`. */
-  type: string;
-  /** Empty when it is not there yet, or when it is the organization itself. */
-  id: string;
-  organizationId: string;
+/** How a call is made: what conditions of policies may look at. */
+export interface Circumstances {
+  /** Empty when it is not known. */
+  readonly address: string;
+  readonly authentication: Authentication;
+  readonly requestId: string;
+  /** Unix milliseconds. */
+  readonly time: number;
+}
+
+/** How a caller has proven who it is. */
+export type Authentication = "session" | "signature" | "token";
+
+/** May this principal do this to that? */
+export interface Question {
+  readonly principal: Principal;
+  /** An RPC, such as `IssueApiKey`. */
+  readonly action: string;
+  /** The permission that it takes. */
+  readonly permission: string;
+  readonly resource: EntityUid;
+  readonly circumstances: Circumstances;
+}
+
+/** Finds what is stored of entities, and of all that they are in. */
+export type LookUp = (entities: readonly EntityUid[]) => Promise<EntityJson[]>;
+
+/** Answers that depend on more than the action, by all that they depend on. */
+const decisions = new LRUCache<string, Decision>({ max: 50_000 });
+/** What is another one on each call. */
+const unrepeatable = ["time", "requestId", wholeContext];
+
+/**
+ * Whether the policies that apply to a principal permit what is asked. The limit of its key is another
+ * matter.
+ * @returns a promise only where something had to be looked up
+ */
+export function decide(question: Question, lookUp: LookUp): Decision | Promise<Decision> {
+  const { principal, action, permission } = question;
+  const plan = principal.policies.planOf(action, permission);
+  if (plan.decision !== undefined) return plan.decision;
+  const key = keyOf(question, plan);
+  const known = key === undefined ? undefined : decisions.get(key);
+  if (known !== undefined) return known;
+  const remember = (decision: Decision) => {
+    if (!dependsOnCall(plan)) plan.decision = decision;
+    else if (key !== undefined) decisions.set(key, decision);
+    return decision;
+  };
+  const needed = entitiesToLookUp(question, plan);
+  if (needed.length === 0) return remember(ask(question, []));
+  return lookUp(needed).then((entities) => remember(ask(question, entities)));
+}
+
+/** The same, asked of Cedar whatever is known already. */
+export async function decideAfresh(question: Question, lookUp: LookUp): Promise<Decision> {
+  const { principal, action, permission } = question;
+  const plan = principal.policies.planOf(action, permission);
+  return ask(question, await lookUp(entitiesToLookUp(question, plan)));
+}
+
+function dependsOnCall({ principal, resource, context }: Plan): boolean {
+  return principal || resource || context.size > 0;
 }
 
 /**
- * Whether `principal` may do `action` to `resource`.
+ * All that an answer depends on, in a form that no other answer has; undefined where it is good for one
+ * call. What no policy looks at is left out.
+ */
+function keyOf(question: Question, plan: Plan): string | undefined {
+  if (unrepeatable.some((name) => plan.context.has(name))) return undefined;
+  const { principal, action, resource, circumstances } = question;
+  const { context } = plan;
+  return JSON.stringify([
+    principal.policies.serial,
+    principal.organizationId,
+    principal.epoch,
+    action,
+    plan.principal ? principal.id : null,
+    plan.resource ? [resource.type, resource.id] : null,
+    context.has("address") ? circumstances.address : null,
+    context.has("authentication") ? circumstances.authentication : null,
+    context.has("apiKey") ? principal.apiKeyId : null,
+    context.has("account") ? principal.accountId : null,
+  ]);
+}
+
+function entitiesToLookUp({ principal, resource }: Question, plan: Plan): EntityUid[] {
+  const needed: EntityUid[] = [];
+  if (plan.resource && resource.type !== "Organization") needed.push(resource);
+  const readsKey = plan.context.has("apiKey") || plan.context.has(wholeContext);
+  if (readsKey && principal.apiKeyId !== "")
+    needed.push({ type: "ApiKey", id: principal.apiKeyId });
+  return needed;
+}
+
+function ask(question: Question, found: EntityJson[]): Decision {
+  const { principal, action, permission, resource } = question;
+  const group = { type: "Action", id: permission };
+  const request: Request = {
+    principal: uidOfPrincipal(principal),
+    action: { type: "Action", id: action },
+    resource,
+    context: contextOf(question),
+    entities: distinct([
+      entityOf({ type: "Action", id: action }, [group]),
+      ...entitiesOfPrincipal(principal),
+      ...found,
+    ]),
+  };
+  return principal.policies.decide(request);
+}
+
+/** Of entities that were found twice, the first. */
+export function distinct(entities: EntityJson[]): EntityJson[] {
+  const byUid = new Map<string, EntityJson>();
+  for (const entity of entities) {
+    const key = JSON.stringify(entity.uid);
+    if (!byUid.has(key)) byUid.set(key, entity);
+  }
+  return [...byUid.values()];
+}
+
+export function uidOfPrincipal({ type, id }: Pick<Principal, "type" | "id">): EntityUid {
+  return { type: type === PrincipalType.USER ? "User" : "ServiceAccount", id };
+}
+
+/** A principal and all that it is in. */
+export function entitiesOfPrincipal(principal: Principal): EntityJson[] {
+  const { organizationId, accountId, groups, name, email } = principal;
+  const organization = { type: "Organization", id: organizationId };
+  const account = { type: "Account", id: accountId };
+  const memberships = groups.map((id) => ({ type: "Group", id }));
+  const isUser = principal.type === PrincipalType.USER;
+  const own = entityOf(
+    uidOfPrincipal(principal),
+    [isUser ? organization : account, ...memberships],
+    isUser ? { name, email } : { name },
+  );
+  return [
+    own,
+    ...(isUser ? [] : [entityOf(account, [organization])]),
+    ...memberships.map((group) => entityOf(group, [organization])),
+  ];
+}
+
+function contextOf({ principal, circumstances }: Question): Record<string, unknown> {
+  const { address, authentication, requestId, time } = circumstances;
+  const { apiKeyId, accountId } = principal;
+  const entity = (type: string, id: string) => ({ __entity: { type, id } });
+  return {
+    authentication,
+    requestId,
+    time: { __extn: { fn: "datetime", arg: new Date(time).toISOString() } },
+    ...(address !== "" && { address: { __extn: { fn: "ip", arg: address } } }),
+    ...(apiKeyId !== "" && { apiKey: entity("ApiKey", apiKeyId) }),
+    ...(accountId !== "" && { account: entity("Account", accountId) }),
+  };
+}
+
+/**
+ * Whether a principal may make a call.
+ * @returns a promise only where something had to be looked up
  * @throws ServiceError PERMISSION_DENIED, naming the permission that is missing
  */
-export function authorize(principal: Principal, action: Method, resource: Resource): void {
-  const needed = action.access.permission;
-  const sameOrganization = principal.organizationId === resource.organizationId;
-  if (sameOrganization && (needed === "" || has(principal.permissions, needed))) return;
-  throw new ServiceError(
+export function authorize(question: Question, lookUp: LookUp): Promise<void> | undefined {
+  const { principal, action, permission } = question;
+  if (!isWithin(principal.permissionLimit, permission)) throw permissionMissing(action, permission);
+  const ensure = ({ permitted }: Decision) => {
+    if (!permitted) throw permissionMissing(action, permission);
+  };
+  const decision = decide(question, lookUp);
+  if (decision instanceof Promise) return decision.then(ensure);
+  ensure(decision);
+  return undefined;
+}
+
+function permissionMissing(action: string, permission: string): ServiceError {
+  return new ServiceError(
     Code.permissionDenied,
     "PERMISSION_MISSING",
-    `You need the permission ${needed} to call ${action.action}. Ask an administrator of your organization for it.`,
-    { metadata: { permission: needed } },
-  );
-}
-
-/**
- * Holds that permissions exist.
- * @param field the request's that names them
- * @throws ServiceError FIELD_INVALID
- */
-export function ensureKnown(permissions: readonly string[], field: string): void {
-  const unknown = permissions.flatMap((permission, i) =>
-    knownPermissions.has(permission) ? [] : [{ field: `${field}[${i}]`, permission }],
-  );
-  if (unknown.length === 0) return;
-  const known = [...knownPermissions].sort().join(", ");
-  throw invalidFields(
-    unknown.map(({ field, permission }, i) => ({
-      field,
-      description: `there is no permission "${permission}"${i === 0 ? `; there are ${known}` : ""}`,
-    })),
-  );
-}
-
-/**
- * Holds that a caller hands out nothing that it does not have itself.
- * @throws ServiceError PERMISSION_ESCALATION
- */
-export function authorizeGrant(principal: Principal, granted: readonly string[]): void {
-  const excess = granted.filter((permission) => !has(principal.permissions, permission));
-  if (excess.length === 0) return;
-  throw new ServiceError(
-    Code.permissionDenied,
-    "PERMISSION_ESCALATION",
-    `You cannot hand out ${excess.join(", ")}, which you do not have yourself. Ask an administrator to do it.`,
-    { metadata: { permissions: excess.join(",") } },
+    `You need the permission ${permission} to call ${action}. Ask an administrator of your organization for it.`,
+    { metadata: { permission } },
   );
 }

@@ -1,4 +1,5 @@
 import { PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import type { PolicySlice } from "./policy-slice.ts";
 
 /** What everybody in an organization may know of it. */
 export interface OrganizationSummary {
@@ -27,8 +28,14 @@ export interface Principal {
   readonly apiKeyId: string;
   /** The session of the call; empty for a service account. */
   readonly sessionId: string;
-  /** What the principal was given directly; `*` stands for everything. */
-  readonly permissions: ReadonlySet<string>;
+  /** The groups that the principal is in, sorted. */
+  readonly groups: readonly string[];
+  /** All that says what the principal may do. */
+  readonly policies: PolicySlice;
+  /** What the calling key may do at most, such as `ApiKeys.read`; null: all that the principal may. */
+  readonly permissionLimit: ReadonlySet<string> | null;
+  /** The organization's access epoch when this was read. */
+  readonly epoch: number;
 }
 
 export { PrincipalType };

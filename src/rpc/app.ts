@@ -22,4 +22,6 @@ export interface App {
   readonly authorities: ReadonlySet<string> | undefined;
   /** Tell the address of a caller behind them. */
   readonly proxies: TrustedProxies;
+  /** The URL of the page that takes invitations; undefined where there is none. */
+  readonly invitationPage: string | undefined;
 }

@@ -4,6 +4,7 @@ import type { RequestHead } from "../auth/request-head.ts";
 import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
 import { cancelled, deadlineExceeded } from "../errors.ts";
+import type { Authentication, Circumstances } from "../iam/authorize.ts";
 import type { Principal } from "../iam/principal.ts";
 import { newRequestId, withoutSecrets } from "../ids.ts";
 
@@ -38,7 +39,7 @@ export interface CallOptions {
 }
 
 /** One call, as both servers hand it to the interceptors and these to the handler. */
-export class Call {
+export class Call implements Circumstances {
   readonly method: Method;
   readonly head: RequestHead;
   /** The address that the call comes from; empty when it is not known. */
@@ -54,6 +55,8 @@ export class Call {
   credential: Credential | undefined;
   /** What the call is about, for the audit log; empty when it is not known. */
   resourceId = "";
+  /** What policies judge the call by, as its request names it; empty for the organization. */
+  judgedId = "";
 
   readonly #liveness: Liveness;
   #principal: Principal | undefined;
@@ -90,6 +93,14 @@ export class Call {
     this.#principal = principal;
   }
 
+  get authentication(): Authentication {
+    return this.#principal?.apiKeyId ? "signature" : "session";
+  }
+
+  get time(): number {
+    return Date.now();
+  }
+
   /** What the audit log says of the call. */
   audited(actor: Actor): AuditedCall {
     return {
@@ -97,6 +108,7 @@ export class Call {
       action: this.method.action,
       resourceType: this.method.access.resourceType,
       resourceId: this.resourceId,
+      parentId: this.method.resourceField === undefined ? this.judgedId : "",
       requestId: this.requestId,
       address: this.address,
       userAgent: this.userAgent,

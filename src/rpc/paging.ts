@@ -52,7 +52,13 @@ function openToken(token: string, filters: readonly unknown[]): string {
   return text.slice(mark.length);
 }
 
-export function badPageToken(): ServiceError {
+/** The sequence number that a page begins after, which the token's holder may have made up. */
+export function sequenceOf(cursor: string): number {
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
+  throw badPageToken();
+}
+
+function badPageToken(): ServiceError {
   return new ServiceError(
     Code.invalidArgument,
     "PAGE_TOKEN_INVALID",

@@ -7,18 +7,27 @@ import {
   ApiKeyState,
   type ApiKeyUseSchema,
 } from "../../gen/pdaas/v1/api_key_service_pb.ts";
-import type { PrincipalSchema } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import { type PrincipalSchema, PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import type { GroupMemberSchema, GroupSchema } from "../../gen/pdaas/v1/group_service_pb.ts";
 import type { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
+import type { PolicyAttachmentSchema, PolicySchema } from "../../gen/pdaas/v1/policy_service_pb.ts";
 import {
   type ServiceAccountSchema,
   ServiceAccountState,
 } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { type UserSchema, UserState } from "../../gen/pdaas/v1/user_service_pb.ts";
+import type { ManagedPolicy } from "../iam/managed-policies.ts";
+import { unconditionalPermissions } from "../iam/permissions.ts";
 import type { OrganizationSummary, Principal } from "../iam/principal.ts";
 import type { AccountRow } from "../store/accounts.ts";
 import type { AllowlistEntryRow } from "../store/allowlists.ts";
 import type { UseJson } from "../store/api-key-uses.ts";
 import type { ApiKeyRow, UsedApiKeyRow } from "../store/api-keys.ts";
+import type { GroupMemberRow, GroupRow } from "../store/groups.ts";
+import type { PolicyRow } from "../store/policies.ts";
+import type { PolicyAttachmentRow } from "../store/policy-attachments.ts";
 import { type ServiceAccountRow, undeleteDays } from "../store/service-accounts.ts";
+import type { UserRow } from "../store/users.ts";
 import { etagOf } from "./etag.ts";
 import { type RateColumns, toRateLimit } from "./rate-limit.ts";
 
@@ -129,9 +138,76 @@ export function toAllowlistEntry(
   };
 }
 
+export function toUser(row: UserRow): MessageInitShape<typeof UserSchema> {
+  return {
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    permissions: row.permissions,
+    state: userState(row),
+    etag: etagOf(row),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+  };
+}
+
+function userState(row: UserRow): UserState {
+  if (row.disable_time !== null) return UserState.DISABLED;
+  return row.password_hash === null ? UserState.INVITED : UserState.ACTIVE;
+}
+
+export function toGroup(row: GroupRow): MessageInitShape<typeof GroupSchema> {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    etag: etagOf(row),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+  };
+}
+
+export function toGroupMember(row: GroupMemberRow): MessageInitShape<typeof GroupMemberSchema> {
+  const isUser = row.member_id.startsWith("usr_");
+  return {
+    groupId: row.group_id,
+    memberId: row.member_id,
+    memberType: isUser ? PrincipalType.USER : PrincipalType.SERVICE_ACCOUNT,
+    memberName: row.member_name,
+    createTime: timestampFromDate(row.create_time),
+  };
+}
+
+export function toPolicy(row: PolicyRow): MessageInitShape<typeof PolicySchema> {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    text: row.text,
+    managed: false,
+    etag: etagOf(row),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+  };
+}
+
+export function managedToPolicy(policy: ManagedPolicy): MessageInitShape<typeof PolicySchema> {
+  return { ...policy, managed: true };
+}
+
+export function toPolicyAttachment(
+  row: PolicyAttachmentRow,
+): MessageInitShape<typeof PolicyAttachmentSchema> {
+  return {
+    policyId: row.policy_id,
+    targetId: row.target_id,
+    createTime: timestampFromDate(row.create_time),
+  };
+}
+
 export function toPrincipal(principal: Principal): MessageInitShape<typeof PrincipalSchema> {
-  const { organization: _, ...shown } = principal;
-  return { ...shown, permissions: [...principal.permissions].sort() };
+  const { organization: _, groups, policies, permissionLimit, epoch, ...shown } = principal;
+  return { ...shown, permissions: unconditionalPermissions(principal) };
 }
 
 function serviceAccountState(row: ServiceAccountRow): ServiceAccountState {

@@ -1,12 +1,20 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { AccessService } from "../../gen/pdaas/v1/access_service_pb.ts";
 import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistService } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { AuthService } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import { GroupService } from "../../gen/pdaas/v1/group_service_pb.ts";
 import { OrganizationService } from "../../gen/pdaas/v1/organization_service_pb.ts";
+import { PolicyService } from "../../gen/pdaas/v1/policy_service_pb.ts";
 import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
+import { UserService } from "../../gen/pdaas/v1/user_service_pb.ts";
 import { type Method, methodOf } from "../contract.ts";
+import { authorize } from "./access/authorize.ts";
+import { batchAuthorize } from "./access/batch-authorize.ts";
+import { explainAccess } from "./access/explain-access.ts";
+import { listEffectivePermissions } from "./access/list-effective-permissions.ts";
 import { createAccount } from "./account/create-account.ts";
 import { getAccount } from "./account/get-account.ts";
 import { listAccounts } from "./account/list-accounts.ts";
@@ -31,13 +39,33 @@ import { revokeApiKey } from "./api-key/revoke-api-key.ts";
 import { rotateApiKey } from "./api-key/rotate-api-key.ts";
 import { updateApiKey } from "./api-key/update-api-key.ts";
 import { listAuditEvents } from "./audit/list-audit-events.ts";
+import { acceptInvitation } from "./auth/accept-invitation.ts";
 import { login } from "./auth/login.ts";
 import { logout } from "./auth/logout.ts";
 import { refreshSession } from "./auth/refresh-session.ts";
 import { whoAmI } from "./auth/who-am-i.ts";
+import { addGroupMember } from "./group/add-group-member.ts";
+import { createGroup } from "./group/create-group.ts";
+import { deleteGroup } from "./group/delete-group.ts";
+import { getGroup } from "./group/get-group.ts";
+import { listGroupMembers } from "./group/list-group-members.ts";
+import { listGroups } from "./group/list-groups.ts";
+import { removeGroupMember } from "./group/remove-group-member.ts";
+import { updateGroup } from "./group/update-group.ts";
 import type { Handler } from "./handler.ts";
 import { getOrganization } from "./organization/get-organization.ts";
 import { updateOrganization } from "./organization/update-organization.ts";
+import { attachPolicy } from "./policy/attach-policy.ts";
+import { createPolicy } from "./policy/create-policy.ts";
+import { deletePolicy } from "./policy/delete-policy.ts";
+import { detachPolicy } from "./policy/detach-policy.ts";
+import { getPolicy } from "./policy/get-policy.ts";
+import { getPolicySchema } from "./policy/get-policy-schema.ts";
+import { listPolicies } from "./policy/list-policies.ts";
+import { listPolicyAttachments } from "./policy/list-policy-attachments.ts";
+import { testPolicyChange } from "./policy/test-policy-change.ts";
+import { updatePolicy } from "./policy/update-policy.ts";
+import { updatePolicySchema } from "./policy/update-policy-schema.ts";
 import { createServiceAccount } from "./service-account/create-service-account.ts";
 import { deleteServiceAccount } from "./service-account/delete-service-account.ts";
 import { disableServiceAccount } from "./service-account/disable-service-account.ts";
@@ -46,6 +74,14 @@ import { getServiceAccount } from "./service-account/get-service-account.ts";
 import { listServiceAccounts } from "./service-account/list-service-accounts.ts";
 import { undeleteServiceAccount } from "./service-account/undelete-service-account.ts";
 import { updateServiceAccount } from "./service-account/update-service-account.ts";
+import { createUser } from "./user/create-user.ts";
+import { deleteUser } from "./user/delete-user.ts";
+import { disableUser } from "./user/disable-user.ts";
+import { enableUser } from "./user/enable-user.ts";
+import { getUser } from "./user/get-user.ts";
+import { inviteUser } from "./user/invite-user.ts";
+import { listUsers } from "./user/list-users.ts";
+import { updateUser } from "./user/update-user.ts";
 
 /** An RPC and what serves it. */
 export interface Route {
@@ -58,12 +94,44 @@ export const routes: readonly Route[] = [
   route(AuthService.method.login, login),
   route(AuthService.method.refreshSession, refreshSession),
   route(AuthService.method.logout, logout),
+  route(AuthService.method.acceptInvitation, acceptInvitation),
   route(AuthService.method.whoAmI, whoAmI),
   route(OrganizationService.method.getOrganization, getOrganization),
   route(OrganizationService.method.updateOrganization, updateOrganization),
   route(AccountService.method.createAccount, createAccount),
   route(AccountService.method.getAccount, getAccount),
   route(AccountService.method.listAccounts, listAccounts),
+  route(UserService.method.createUser, createUser),
+  route(UserService.method.inviteUser, inviteUser),
+  route(UserService.method.getUser, getUser),
+  route(UserService.method.listUsers, listUsers),
+  route(UserService.method.updateUser, updateUser),
+  route(UserService.method.disableUser, disableUser),
+  route(UserService.method.enableUser, enableUser),
+  route(UserService.method.deleteUser, deleteUser),
+  route(GroupService.method.createGroup, createGroup),
+  route(GroupService.method.getGroup, getGroup),
+  route(GroupService.method.listGroups, listGroups),
+  route(GroupService.method.updateGroup, updateGroup),
+  route(GroupService.method.deleteGroup, deleteGroup),
+  route(GroupService.method.addGroupMember, addGroupMember),
+  route(GroupService.method.removeGroupMember, removeGroupMember),
+  route(GroupService.method.listGroupMembers, listGroupMembers),
+  route(PolicyService.method.createPolicy, createPolicy),
+  route(PolicyService.method.getPolicy, getPolicy),
+  route(PolicyService.method.listPolicies, listPolicies),
+  route(PolicyService.method.updatePolicy, updatePolicy),
+  route(PolicyService.method.deletePolicy, deletePolicy),
+  route(PolicyService.method.attachPolicy, attachPolicy),
+  route(PolicyService.method.detachPolicy, detachPolicy),
+  route(PolicyService.method.listPolicyAttachments, listPolicyAttachments),
+  route(PolicyService.method.testPolicyChange, testPolicyChange),
+  route(PolicyService.method.getPolicySchema, getPolicySchema),
+  route(PolicyService.method.updatePolicySchema, updatePolicySchema),
+  route(AccessService.method.authorize, authorize),
+  route(AccessService.method.batchAuthorize, batchAuthorize),
+  route(AccessService.method.explainAccess, explainAccess),
+  route(AccessService.method.listEffectivePermissions, listEffectivePermissions),
   route(ServiceAccountService.method.createServiceAccount, createServiceAccount),
   route(ServiceAccountService.method.getServiceAccount, getServiceAccount),
   route(ServiceAccountService.method.listServiceAccounts, listServiceAccounts),

@@ -1,7 +1,7 @@
 import { Allowlists } from "../auth/allowlists.ts";
-import { sessionEnded, userPrincipal } from "../auth/sessions.ts";
+import { userPrincipal } from "../auth/principals.ts";
+import { sessionEnded } from "../auth/sessions.ts";
 import type { Transaction } from "../store/database.ts";
-import { organizationOf } from "../store/organizations.ts";
 import { findSessionUser } from "../store/sessions.ts";
 import { admitAddress } from "./admit-address.ts";
 import { admitCredential } from "./admit-credential.ts";
@@ -23,15 +23,15 @@ export async function ensureStillAllowed(
 ): Promise<void> {
   const { sessionId } = call.principal;
   if (sessionId !== "") await readUser(app, tx, call, sessionId);
-  else if (call.signed === undefined || epoch <= (call.credential?.epoch ?? 0)) return;
+  else if (call.signed === undefined || epoch <= (call.credential?.principal.epoch ?? 0)) return;
   else admitCredential(app, call, await app.credentials.readIn(tx, call.signed.accessKey), true);
-  authorizeCall(call);
+  await authorizeCall(call, tx);
 }
 
 async function readUser(app: App, tx: Transaction, call: Call, sessionId: string): Promise<void> {
   const user = await findSessionUser(tx, sessionId);
   if (user === undefined) throw sessionEnded();
-  const principal = userPrincipal(user, sessionId, organizationOf(user));
+  const principal = userPrincipal(user, sessionId);
   admitAddress(app, call, principal, Allowlists.of(user.allowlists));
   call.authenticated(principal);
 }

@@ -50,15 +50,20 @@ export function serve(
   route: Route,
   request: MessageShape<DescMessage>,
 ): Promise<MessageInitShape<DescMessage>> {
-  call.resourceId = resourceIdOf(call, request);
-  if (call.caller !== undefined) authorizeCall(call);
-  validate(call.method.desc.input, request);
-  return route.handler(app, call, request);
+  const { desc, resourceField, judgedBy } = call.method;
+  call.resourceId = idIn(request, resourceField);
+  call.judgedId = idIn(request, judgedBy?.field);
+  const handle = () => {
+    validate(desc.input, request);
+    return route.handler(app, call, request);
+  };
+  const asking = call.caller === undefined ? undefined : authorizeCall(call, app.db);
+  return asking === undefined ? handle() : asking.then(handle);
 }
 
-function resourceIdOf({ method }: Call, request: Message): string {
-  if (method.resourceField === undefined) return "";
-  const id = (request as unknown as Record<string, unknown>)[method.resourceField];
+function idIn(request: Message, field: string | undefined): string {
+  if (field === undefined) return "";
+  const id = (request as unknown as Record<string, unknown>)[field];
   // Not validated yet, and bound for the audit log.
   return typeof id === "string" ? withoutSecrets(id).slice(0, 100) : "";
 }

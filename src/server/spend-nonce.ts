@@ -31,7 +31,7 @@ export async function spendNonce(app: App, call: Call): Promise<void> {
     );
   }
   ensureRemembered(signed.created, verdict);
-  if (verdict.epoch === undefined || verdict.epoch > credential.epoch) {
+  if (verdict.epoch === undefined || verdict.epoch > credential.principal.epoch) {
     await recheck(app, call, signed.accessKey, verdict.epoch);
   }
   const { address, userAgent, method } = call;
@@ -80,5 +80,6 @@ async function recheck(
   const credential = await app.credentials.getAt(accessKey, organizationId, epoch);
   // The secret of an access key never changes, so the signature holds still.
   admitCredential(app, call, credential, true);
-  if (epoch === undefined) await app.replay.publishEpoch(organizationId, credential.epoch);
+  if (epoch === undefined)
+    await app.replay.publishEpoch(organizationId, credential.principal.epoch);
 }

@@ -2,6 +2,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { allowlistsOf } from "./allowlists.ts";
 import { lastUse, type UseJson } from "./api-key-uses.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
+import { type AccessColumns, serviceAccountAccess } from "./members.ts";
 import { type JoinedOrganization, organizationColumns } from "./organizations.ts";
 import type { Schema } from "./schema.ts";
 
@@ -35,7 +36,7 @@ export type ApiKeyChanges = Partial<
 >;
 
 /** Everything that decides whether a signature of a key is honoured, read in one query. */
-export interface CredentialRow extends JoinedOrganization {
+export interface CredentialRow extends JoinedOrganization, AccessColumns {
   id: string;
   organization_id: string;
   service_account_id: string;
@@ -50,13 +51,11 @@ export interface CredentialRow extends JoinedOrganization {
   revoke_time: Date | null;
   account_id: string;
   service_account_name: string;
-  permissions: string[];
   service_account_rate_per_second: number | null;
   service_account_rate_burst: number | null;
   service_account_disable_time: Date | null;
   delete_time: Date | null;
   sealed_data_key: Buffer;
-  access_epoch: number;
   /** See allowlistsOf. */
   allowlists: string | null;
 }
@@ -105,6 +104,7 @@ export async function findCredential(
         sql.ref("api_keys.id"),
       ]).as("allowlists"),
     ])
+    .select(serviceAccountAccess)
     .select(organizationColumns)
     .where("api_keys.access_key", "=", accessKey)
     .executeTakeFirst();

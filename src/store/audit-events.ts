@@ -15,6 +15,39 @@ export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]):
     .execute();
 }
 
+/** The newest event of a request. */
+export async function findAuditEventOfRequest(
+  db: Queryable,
+  organizationId: string,
+  requestId: string,
+): Promise<AuditEventRow | undefined> {
+  return db
+    .selectFrom("audit_events")
+    .selectAll()
+    .where("organization_id", "=", organizationId)
+    .where("request_id", "=", requestId)
+    .orderBy("sequence", "desc")
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Calls of known principals since a time, newest first. */
+export async function listRecentCalls(
+  db: Queryable,
+  organizationId: string,
+  { since, limit }: { since: Date; limit: number },
+): Promise<AuditEventRow[]> {
+  return db
+    .selectFrom("audit_events")
+    .selectAll()
+    .where("organization_id", "=", organizationId)
+    .where("time", ">=", since)
+    .where("principal_id", "!=", "")
+    .orderBy("sequence", "desc")
+    .limit(limit)
+    .execute();
+}
+
 /** What is undefined or empty does not filter. */
 export interface AuditFilter {
   startTime: Date | undefined;

@@ -14,5 +14,6 @@ export async function removeExpired(db: Database): Promise<void> {
   const oldest = sql<string>`(now() at time zone 'utc')::date - ${usageDays}::integer`;
   await db.deleteFrom("api_key_daily_uses").where("date", "<", oldest).execute();
   await db.deleteFrom("api_key_address_uses").where("date", "<", oldest).execute();
+  await db.deleteFrom("invitations").where("expire_time", "<", before(60)).execute();
   await db.deleteFrom("sessions").where("expire_time", "<", before(60)).execute();
 }

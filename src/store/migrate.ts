@@ -3,11 +3,13 @@ import { type Migration, Migrator } from "kysely/migration";
 import type { Database } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as keyLifecycle from "./migrations/0002-key-lifecycle.ts";
+import * as access from "./migrations/0003-access.ts";
 
 /** In order; a migration that was released is never edited, only followed. */
 const migrations: Record<string, Migration> = {
   "0001-initial": initial,
   "0002-key-lifecycle": keyLifecycle,
+  "0003-access": access,
 };
 
 /**

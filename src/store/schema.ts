@@ -6,6 +6,12 @@ export interface Schema {
   organizations: OrganizationTable;
   accounts: AccountTable;
   users: UserTable;
+  invitations: InvitationTable;
+  groups: GroupTable;
+  group_members: GroupMemberTable;
+  policies: PolicyTable;
+  policy_attachments: PolicyAttachmentTable;
+  policy_schemas: PolicySchemaTable;
   sessions: SessionTable;
   refresh_tokens: RefreshTokenTable;
   token_keys: TokenKeyTable;
@@ -52,12 +58,71 @@ interface AccountTable {
 interface UserTable {
   id: string;
   organization_id: string;
+  /** In lower case. */
   email: string;
   name: string;
-  password_hash: string;
-  administrator: boolean;
+  /** null until an invitation is accepted. */
+  password_hash: string | null;
+  permissions: Generated<string[]>;
+  version: Generated<number>;
   create_time: Generated<Date>;
+  update_time: Generated<Date>;
   disable_time: Date | null;
+}
+
+interface InvitationTable {
+  /** SHA-256 of the token. */
+  hash: Buffer;
+  organization_id: string;
+  user_id: string;
+  create_time: Generated<Date>;
+  expire_time: Date;
+}
+
+interface GroupTable {
+  id: string;
+  organization_id: string;
+  name: string;
+  description: string;
+  version: Generated<number>;
+  create_time: Generated<Date>;
+  update_time: Generated<Date>;
+}
+
+interface GroupMemberTable {
+  group_id: string;
+  /** A user or a service account. */
+  member_id: string;
+  organization_id: string;
+  create_time: Generated<Date>;
+}
+
+interface PolicyTable {
+  id: string;
+  organization_id: string;
+  name: string;
+  description: string;
+  /** Cedar. */
+  text: string;
+  version: Generated<number>;
+  create_time: Generated<Date>;
+  update_time: Generated<Date>;
+}
+
+interface PolicyAttachmentTable {
+  sequence: Generated<number>;
+  organization_id: string;
+  /** One of the organization's own, or one that comes with the product. */
+  policy_id: string;
+  /** A user, a service account, a group, an account or the organization. */
+  target_id: string;
+  create_time: Generated<Date>;
+}
+
+interface PolicySchemaTable {
+  organization_id: string;
+  application_text: string;
+  version: number;
 }
 
 interface SessionTable {
@@ -210,4 +275,6 @@ interface AuditEventTable {
   request_id: string;
   address: string;
   user_agent: string;
+  /** What the resource was to be created in or listed of; empty where the call names no such thing. */
+  parent_id: Generated<string>;
 }

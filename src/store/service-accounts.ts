@@ -1,6 +1,7 @@
 import { sql, type UpdateObject } from "kysely";
 import { removeAllowlists } from "./allowlists.ts";
 import type { Queryable, Transaction } from "./database.ts";
+import { removeTraces } from "./policy-attachments.ts";
 import type { Schema } from "./schema.ts";
 
 export interface ServiceAccountRow {
@@ -122,6 +123,7 @@ export async function purgeServiceAccounts(
     .returning("id")
     .execute();
   await removeAllowlists(tx, [...ids, ...keys.map((key) => key.id)]);
+  for (const row of expired) await removeTraces(tx, row.organization_id, [row.id]);
   await tx.deleteFrom("service_accounts").where("id", "in", ids).execute();
   return expired;
 }

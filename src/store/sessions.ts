@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { allowlistsOf } from "./allowlists.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
-import { type JoinedOrganization, organizationColumns } from "./organizations.ts";
-import type { UserRow } from "./users.ts";
+import { type UserMemberRow, userAccess } from "./members.ts";
+import { organizationColumns } from "./organizations.ts";
 
 export interface SessionRow {
   id: string;
@@ -16,7 +16,7 @@ export async function insertSession(tx: Transaction, row: SessionRow): Promise<v
 }
 
 /** A user with its session and its organization. */
-export interface SessionUserRow extends UserRow, JoinedOrganization {
+export interface SessionUserRow extends UserMemberRow {
   session_expire_time: Date;
   /** See allowlistsOf. */
   allowlists: string | null;
@@ -33,6 +33,8 @@ export async function findSessionUser(
     .selectAll("users")
     .innerJoin("organizations", "organizations.id", "users.organization_id")
     .select(organizationColumns)
+    .select("organizations.access_epoch")
+    .select(userAccess)
     .select([
       "sessions.expire_time as session_expire_time",
       allowlistsOf(sql.ref("users.organization_id"), []).as("allowlists"),
@@ -41,7 +43,17 @@ export async function findSessionUser(
     .where("sessions.end_time", "is", null)
     .where("sessions.expire_time", ">", sql<Date>`now()`)
     .where("users.disable_time", "is", null)
+    .where("users.password_hash", "is not", null)
     .executeTakeFirst();
+}
+
+/** Ends all sessions of a user. */
+export async function endSessionsOf(tx: Transaction, userId: string): Promise<void> {
+  await tx
+    .updateTable("sessions")
+    .set({ end_time: sql`coalesce(end_time, now())` })
+    .where("user_id", "=", userId)
+    .execute();
 }
 
 export async function endSession(db: Queryable, sessionId: string): Promise<void> {

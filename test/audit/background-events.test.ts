@@ -52,6 +52,7 @@ function event(): NewAuditEvent {
     request_id: rest.requestId,
     address: rest.address,
     user_agent: "",
+    parent_id: "",
   };
 }
 

@@ -1,4 +1,5 @@
 import { dataKeyContext, masterKeyFrom, newDataKey, seal } from "../../src/auth/sealing.ts";
+import { administratorPolicyId } from "../../src/iam/managed-policies.ts";
 import { newId } from "../../src/ids.ts";
 import type { TestDatabase } from "./database.ts";
 import { administrator, masterKey } from "./service.ts";
@@ -13,6 +14,7 @@ export async function addOrganization(
   slug: string,
 ): Promise<typeof administrator> {
   const id = newId("org");
+  const userId = newId("usr");
   const { key } = masterKeyFrom(Buffer.from(masterKey, "base64"));
   const dataKey = seal(key, newDataKey(), dataKeyContext(id));
   await query(
@@ -24,9 +26,13 @@ export async function addOrganization(
     [id],
   );
   await query(
-    `insert into users (id, organization_id, email, name, password_hash, administrator)
-      select $1, $2, email, name, password_hash, true from users where administrator limit 1`,
-    [newId("usr"), id],
+    `insert into users (id, organization_id, email, name, password_hash)
+      select $1, $2, email, name, password_hash from users where email = $3 limit 1`,
+    [userId, id, administrator.email],
+  );
+  await query(
+    "insert into policy_attachments (organization_id, policy_id, target_id) values ($1, $2, $3)",
+    [id, administratorPolicyId, userId],
   );
   return { ...administrator, organizationSlug: slug };
 }

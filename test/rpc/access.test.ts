@@ -98,17 +98,120 @@ async function allowlistEntry() {
   return { allowlistEntryId: allowlistEntry.id };
 }
 
+let made = 0;
+
+/** A user who is not invited yet. */
+async function user() {
+  const email = `user-${made++}@myorg.example`;
+  const answer = (await invoke("CreateUser", { email }, asKey(key))) as { user: { id: string } };
+  return { userId: answer.user.id };
+}
+
+/** An invitation of a new user. */
+async function invitation() {
+  const answer = (await invoke("InviteUser", await user(), asKey(key))) as {
+    invitationToken: string;
+  };
+  return { invitationToken: answer.invitationToken };
+}
+
+/** A group without members. */
+async function group() {
+  const answer = (await invoke("CreateGroup", { name: `Group ${made++}` }, asKey(key))) as {
+    group: { id: string };
+  };
+  return { groupId: answer.group.id };
+}
+
+/** A member of a new group. */
+async function groupMember() {
+  const request = { ...(await group()), memberId: powerless.serviceAccountId };
+  await invoke("AddGroupMember", request, asKey(key));
+  return request;
+}
+
+const text = 'permit (principal, action == Action::"GetAccount", resource);';
+
+/** A policy that is attached to nothing. */
+async function policy() {
+  const answer = (await invoke("CreatePolicy", { name: `Policy ${made++}`, text }, asKey(key))) as {
+    policy: { id: string };
+  };
+  return { policyId: answer.policy.id };
+}
+
+/** A policy that is attached to a new group. */
+async function attachment() {
+  const request = { ...(await policy()), targetId: (await group()).groupId };
+  await invoke("AttachPolicy", request, asKey(key));
+  return request;
+}
+
+const check = () => ({
+  principalId: powerless.serviceAccountId,
+  action: "GetAccount",
+  resource: { type: "Account", id: "acc-123" },
+});
+
 /** A valid request of each RPC that changes something, and of each that reads. */
 const requests: Record<string, () => object | Promise<object>> = {
   Login: () => administrator,
   RefreshSession: () => ({ refreshToken }),
   Logout: () => ({}),
+  AcceptInvitation: async () => ({ ...(await invitation()), password: "a long enough password" }),
   WhoAmI: () => ({}),
   GetOrganization: () => ({}),
   UpdateOrganization: () => ({ name: "Renamed", updateMask: { paths: ["name"] } }),
   CreateAccount: () => ({ accountId: "acc-456" }),
   GetAccount: () => ({ accountId: "acc-123" }),
   ListAccounts: () => ({}),
+  CreateUser: () => ({ email: "walked@myorg.example" }),
+  InviteUser: user,
+  GetUser: user,
+  ListUsers: () => ({}),
+  UpdateUser: async () => ({
+    ...(await user()),
+    name: "Renamed",
+    updateMask: { paths: ["name"] },
+  }),
+  DisableUser: user,
+  EnableUser: async () => {
+    const request = await user();
+    await invoke("DisableUser", request, asKey(key));
+    return request;
+  },
+  DeleteUser: user,
+  CreateGroup: () => ({ name: "Walked" }),
+  GetGroup: group,
+  ListGroups: () => ({}),
+  UpdateGroup: async () => ({
+    ...(await group()),
+    description: "Changed",
+    updateMask: { paths: ["description"] },
+  }),
+  DeleteGroup: group,
+  AddGroupMember: async () => ({ ...(await group()), memberId: powerless.serviceAccountId }),
+  RemoveGroupMember: groupMember,
+  ListGroupMembers: group,
+  CreatePolicy: () => ({ name: "Walked", text }),
+  GetPolicy: policy,
+  ListPolicies: () => ({}),
+  UpdatePolicy: async () => ({
+    ...(await policy()),
+    description: "Changed",
+    updateMask: { paths: ["description"] },
+  }),
+  DeletePolicy: policy,
+  AttachPolicy: async () => ({ ...(await policy()), targetId: (await group()).groupId }),
+  DetachPolicy: attachment,
+  ListPolicyAttachments: () => ({}),
+  TestPolicyChange: async () => ({ ...(await policy()), attachTo: [powerless.serviceAccountId] }),
+  GetPolicySchema: () => ({}),
+  UpdatePolicySchema: () => ({ applicationText: "" }),
+  Authorize: () => ({ check: check() }),
+  BatchAuthorize: () => ({ checks: [check()] }),
+  ExplainAccess: () => ({ question: { case: "check", value: check() } }),
+  ListEffectivePermissions: () => ({ principalId: powerless.serviceAccountId }),
   CreateServiceAccount: () => ({ accountId: "acc-123", name: "Walked" }),
   GetServiceAccount: () => ({ serviceAccountId: powerless.serviceAccountId }),
   ListServiceAccounts: () => ({}),

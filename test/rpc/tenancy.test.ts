@@ -3,6 +3,7 @@ import { Client } from "pdaas";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hashPassword } from "../../src/auth/passwords.ts";
 import { dataKeyContext, newDataKey, seal } from "../../src/auth/sealing.ts";
+import { administratorPolicyId } from "../../src/iam/managed-policies.ts";
 import { newId } from "../../src/ids.ts";
 import { refusalOf } from "../harness/clients.ts";
 import { type TestKey, TestService } from "../harness/service.ts";
@@ -33,13 +34,18 @@ async function otherAdministrator(): Promise<Client> {
   await insert("organizations", { id, slug: "other", name: "Other", sealed_data_key: sealed });
   await insert("accounts", { organization_id: id, id: "acc-123", name: "", description: "" });
   const login = { email: "admin@other.example", password: "another long password" };
+  const userId = newId("usr");
   await insert("users", {
-    id: newId("usr"),
+    id: userId,
     organization_id: id,
     email: login.email,
     name: "Administrator",
     password_hash: await hashPassword(login.password),
-    administrator: true,
+  });
+  await insert("policy_attachments", {
+    organization_id: id,
+    policy_id: administratorPolicyId,
+    target_id: userId,
   });
   return new Client({ baseUrl: service.httpUrl, organizationSlug: "other", ...login });
 }

@@ -26,7 +26,11 @@ test("several processes that start at once migrate once", async () => {
   await client.connect();
   const { rows } = await client.query("select name from schema_migrations");
   await client.end();
-  expect(rows).toEqual([{ name: "0001-initial" }, { name: "0002-key-lifecycle" }]);
+  expect(rows).toEqual([
+    { name: "0001-initial" },
+    { name: "0002-key-lifecycle" },
+    { name: "0003-access" },
+  ]);
   await Promise.all(databases.map((db) => db.destroy()));
 });
 

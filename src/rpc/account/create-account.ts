@@ -2,7 +2,7 @@ import {
   type AccountService,
   CreateAccountRequestSchema,
 } from "../../../gen/pdaas/v1/account_service_pb.ts";
-import { Code, notFound, ServiceError } from "../../errors.ts";
+import { alreadyExists, notFound } from "../../errors.ts";
 import { randomBase62 } from "../../ids.ts";
 import { findAccount, insertAccount } from "../../store/accounts.ts";
 import { change } from "../change.ts";
@@ -33,17 +33,10 @@ export const createAccount: Handler<typeof AccountService.method.createAccount> 
       name: request.name || resourceId,
       description: request.description,
     });
-    if (created === undefined) throw taken(resourceId);
+    if (created === undefined)
+      throw alreadyExists("account", resourceId, "Use it, or choose another identifier.");
     return created;
   });
   if (row === undefined) throw notFound("account", call.resourceId);
   return { account: toAccount(row) };
 };
-
-function taken(accountId: string): ServiceError {
-  return new ServiceError(
-    Code.alreadyExists,
-    "RESOURCE_ALREADY_EXISTS",
-    `There is an account "${accountId}" already. Use it, or choose another identifier.`,
-  );
-}

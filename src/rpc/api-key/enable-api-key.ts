@@ -1,9 +1,8 @@
 import type { ApiKeyService } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { Code, ServiceError } from "../../errors.ts";
-import { authorizeGrant } from "../../iam/authorize.ts";
-import { effective } from "../../iam/permissions.ts";
 import { updateApiKey } from "../../store/api-keys.ts";
 import { change } from "../change.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureNotRevoked, lockKey, unchanged } from "./lock-api-key.ts";
@@ -17,7 +16,7 @@ export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = a
   const row = await change(app, call, async (tx) => {
     const { key, owner } = await lockKey(tx, call, request);
     // To give a key its power back is to hand out what it may do.
-    authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+    await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
     const own = await ownLimits(tx, call);
     ensureWithin(own, keyEmpowered(own, { key, owner }));
     ensureNotRevoked(key);

@@ -5,8 +5,6 @@ import {
   IssueApiKeyRequestSchema,
 } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { notFound } from "../../errors.ts";
-import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
-import { effective } from "../../iam/permissions.ts";
 import { newId } from "../../ids.ts";
 import { findApiKey } from "../../store/api-keys.ts";
 import type { Transaction } from "../../store/database.ts";
@@ -14,8 +12,10 @@ import { findOrganization, type OrganizationRow } from "../../store/organization
 import { lockServiceAccount } from "../../store/service-accounts.ts";
 import type { App } from "../app.ts";
 import { change } from "../change.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { ensureKnown } from "../known-permissions.ts";
 import { rateWithin } from "../rate-limit.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
@@ -42,7 +42,7 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
     ensureKnown(limit ?? [], "permission_limit.permissions");
     ensureLimitWithin(own, limit);
     // A key acts as its service account, so issuing one hands out what it may do.
-    authorizeGrant(call.principal, effective(owner.permissions, limit));
+    await ensureMayEmpower(tx, call, owner.id, limit);
     const { resourceId, repeated } = await claim(
       tx,
       call,

@@ -1,4 +1,4 @@
-import { Code, ServiceError } from "../../errors.ts";
+import { limitReached } from "../../errors.ts";
 import { newAccessKey } from "../../ids.ts";
 import { countLiveApiKeys, insertApiKey, type UsedApiKeyRow } from "../../store/api-keys.ts";
 import type { Transaction } from "../../store/database.ts";
@@ -54,9 +54,7 @@ export async function ensureRoomForKey(
 ): Promise<void> {
   const most = organization.max_api_keys;
   if ((await countLiveApiKeys(tx, owner.id)) < most) return;
-  throw new ServiceError(
-    Code.resourceExhausted,
-    "LIMIT_REACHED",
+  throw limitReached(
     `The service account has ${most} keys, which is the most that your organization lets it have. Revoke one that is not used any more, or replace one with RotateApiKey.`,
   );
 }

@@ -105,6 +105,16 @@ export function ownerEmpowered(own: OwnLimits | undefined, owner: ServiceAccount
   };
 }
 
+/** What `ensureWithin` takes for whoever is no service account, or may be many: no limits are on them. */
+export function othersEmpowered(own: OwnLimits | undefined, organizationId: string): Empowered {
+  return {
+    end: null,
+    rate: { rate_per_second: null, rate_burst: null },
+    mostRate: rateForServiceAccount(own),
+    resourceIds: [organizationId],
+  };
+}
+
 /** The highest rate that a caller can give a key of a service account. */
 export function rateForKeyOf(
   own: OwnLimits | undefined,

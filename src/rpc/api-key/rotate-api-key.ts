@@ -5,8 +5,6 @@ import {
   RotateApiKeyRequestSchema,
 } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { Code, notFound, ServiceError } from "../../errors.ts";
-import { authorizeGrant } from "../../iam/authorize.ts";
-import { effective } from "../../iam/permissions.ts";
 import { newId } from "../../ids.ts";
 import {
   type ApiKeyRow,
@@ -19,6 +17,7 @@ import { findOrganization, type OrganizationRow } from "../../store/organization
 import type { App } from "../app.ts";
 import type { Call } from "../call.ts";
 import { change } from "../change.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { ensureRateWithin } from "../rate-limit.ts";
@@ -53,7 +52,7 @@ export const rotateApiKey: Handler<typeof ApiKeyService.method.rotateApiKey> = a
     if (organization === undefined) throw notFound("organization", organizationId);
     const target = await lockKey(tx, call, request);
     const { key, owner } = target;
-    authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+    await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
     const newKeyId = newId("key");
     const claimed = await claim(tx, call, RotateApiKeyRequestSchema, request, newKeyId);
     if (claimed.repeated) return existing(app, tx, organization, key, claimed.resourceId);

@@ -5,15 +5,15 @@ import {
   type UpdateApiKeyRequest,
 } from "../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { invalidFields, notFound } from "../../errors.ts";
-import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
-import { effective, has } from "../../iam/permissions.ts";
 import { type ApiKeyChanges, updateApiKey as updateRow } from "../../store/api-keys.ts";
 import type { Transaction } from "../../store/database.ts";
 import { findOrganization } from "../../store/organizations.ts";
 import type { Call } from "../call.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { ensureKnown } from "../known-permissions.ts";
 import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
 import { earlier, endOfLife, ensureNoLonger } from "./end-of-life.ts";
@@ -40,7 +40,7 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
     const own = await ownLimits(tx, call);
     ensureNotRevoked(target.key);
     if (changes.permission_limit !== undefined) {
-      ensureMayLimit(call, own, target, changes.permission_limit);
+      await ensureMayLimit(tx, call, own, target, changes.permission_limit);
     }
     if (changes.rate_per_second !== undefined) {
       ensureRateWithin(rateForKeyOf(own, target.owner.id), changes);
@@ -49,7 +49,7 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
       changes.expire_time = await newEnd(tx, call, own, target, changes.expire_time ?? undefined);
     }
     if (changes.retire_time !== undefined) {
-      ensureMayRetireAt(call, own, target, changes.retire_time);
+      await ensureMayRetireAt(tx, call, own, target, changes.retire_time);
     }
     return updateRow(tx, target.key, changes);
   });
@@ -87,18 +87,19 @@ function changesOf(request: UpdateApiKeyRequest): ApiKeyChanges {
 }
 
 /** Anybody who may change keys may narrow one; what it gains must be the caller's to give. */
-function ensureMayLimit(
+async function ensureMayLimit(
+  tx: Transaction,
   call: Call,
   own: OwnLimits | undefined,
   { key, owner }: OwnedKey,
   limit: string[] | null,
-): void {
+): Promise<void> {
   ensureKnown(limit ?? [], "permission_limit.permissions");
-  const before = new Set(effective(owner.permissions, key.permission_limit));
-  const gained = effective(owner.permissions, limit).filter((name) => !has(before, name));
-  authorizeGrant(call.principal, gained);
-  const isNarrowed = limit?.every((name) => key.permission_limit?.includes(name) ?? true);
-  if (isNarrowed) return;
+  const before = key.permission_limit ?? ["*"];
+  if (before.includes("*")) return;
+  const gained = limit?.filter((name) => !before.includes(name)) ?? null;
+  if (gained?.length === 0) return;
+  await ensureMayEmpower(tx, call, owner.id, gained);
   ensureLimitWithin(own, limit);
   ensureWithin(own, keyEmpowered(own, { key, owner }));
 }
@@ -114,7 +115,7 @@ async function newEnd(
   const { organizationId } = call.principal;
   const organization = await findOrganization(tx, organizationId);
   if (organization === undefined) throw notFound("organization", organizationId);
-  authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+  await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
   const ownEnd = own?.end ?? null;
   const end = endOfLife(wanted, { organization, ownEnd, from: key.create_time });
   const isLonger = earlier(end, key.expire_time) !== end;
@@ -125,13 +126,14 @@ async function newEnd(
 }
 
 /** The overlap of a rotation can be made longer or shorter, but not taken back. */
-function ensureMayRetireAt(
+async function ensureMayRetireAt(
+  tx: Transaction,
   call: Call,
   own: OwnLimits | undefined,
   { key, owner }: OwnedKey,
   time: Date | null,
-): void {
-  authorizeGrant(call.principal, effective(owner.permissions, key.permission_limit));
+): Promise<void> {
+  await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
   if (key.successor_id === null) throw notRotated();
   const ahead = (time?.getTime() ?? 0) - Date.now();
   if (ahead <= 0 || ahead > maxOverlapMs) {

@@ -13,7 +13,7 @@ import {
   listAuditEvents as listRows,
 } from "../../store/audit-events.ts";
 import type { Handler } from "../handler.ts";
-import { badPageToken, readPage, toPage } from "../paging.ts";
+import { readPage, sequenceOf, toPage } from "../paging.ts";
 
 export const listAuditEvents: Handler<typeof AuditService.method.listAuditEvents> = async (
   app,
@@ -30,12 +30,6 @@ export const listAuditEvents: Handler<typeof AuditService.method.listAuditEvents
   const { rows: kept, nextPageToken } = toPage(rows, page, filters, (row) => String(row.sequence));
   return { auditEvents: kept.map(toAuditEvent), nextPageToken };
 };
-
-/** The position in a page token, which its holder may have made up. */
-function sequenceOf(cursor: string): number {
-  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw badPageToken();
-}
 
 function toFilter(request: ListAuditEventsRequest): AuditFilter {
   return {
@@ -70,5 +64,6 @@ function toAuditEvent(row: AuditEventRow): MessageInitShape<typeof AuditEventSch
     requestId: row.request_id,
     address: row.address,
     userAgent: row.user_agent,
+    parentId: row.parent_id,
   };
 }

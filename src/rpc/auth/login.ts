@@ -1,13 +1,14 @@
 import type { AuthService } from "../../../gen/pdaas/v1/auth_service_pb.ts";
 import { Allowlists } from "../../auth/allowlists.ts";
 import { passwordHolds } from "../../auth/passwords.ts";
+import { userPrincipal } from "../../auth/principals.ts";
 import { sessionDays } from "../../auth/refresh-tokens.ts";
-import { userPrincipal } from "../../auth/sessions.ts";
 import { throttleLogin } from "../../auth/throttle.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import { newId } from "../../ids.ts";
 import { readAllowlists } from "../../store/allowlists.ts";
-import { findOrganizationBySlug, summaryOf } from "../../store/organizations.ts";
+import { findUserMember } from "../../store/members.ts";
+import { findOrganizationBySlug } from "../../store/organizations.ts";
 import { insertSession } from "../../store/sessions.ts";
 import { findUserByEmail, type UserRow } from "../../store/users.ts";
 import { addressReason } from "../admit-address.ts";
@@ -21,7 +22,7 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
   if (organization !== undefined) call.claimant = { organizationId: organization.id };
   const throttle = await throttleLogin(app.db, request, call.address);
   const user = organization && (await findUserByEmail(app.db, organization.id, request.email));
-  const holds = await passwordHolds(request.password, user?.password_hash);
+  const holds = await passwordHolds(request.password, user?.password_hash ?? undefined);
   if (organization === undefined || user === undefined || !holds || user.disable_time !== null)
     throw failed(user, holds);
   const allowlists = Allowlists.of(await readAllowlists(app.db, organization.id, []));
@@ -35,7 +36,9 @@ export const login: Handler<typeof AuthService.method.login> = async (app, call,
     userId: user.id,
     expireTime: new Date(Date.now() + sessionDays * 86_400_000),
   };
-  const principal = userPrincipal(user, session.id, summaryOf(organization));
+  const member = await findUserMember(app.db, organization.id, user.id);
+  if (member === undefined) throw failed(undefined, false);
+  const principal = userPrincipal(member, session.id);
   call.resourceId = session.id;
   const tokens = await change(
     app,

@@ -1,10 +1,9 @@
 import type { AuthService } from "../../../gen/pdaas/v1/auth_service_pb.ts";
 import { Allowlists } from "../../auth/allowlists.ts";
+import { userPrincipal } from "../../auth/principals.ts";
 import { refreshTokenHash } from "../../auth/refresh-tokens.ts";
-import { userPrincipal } from "../../auth/sessions.ts";
 import { Code, ServiceError } from "../../errors.ts";
 import type { Principal } from "../../iam/principal.ts";
-import { organizationOf } from "../../store/organizations.ts";
 import { endSession, findSessionUser, useRefreshToken } from "../../store/sessions.ts";
 import { admitAddress } from "../admit-address.ts";
 import { change } from "../change.ts";
@@ -29,7 +28,7 @@ export const refreshSession: Handler<typeof AuthService.method.refreshSession> =
       if (use.outcome === "reused") throw reused();
       const user = await findSessionUser(tx, use.sessionId);
       if (user === undefined) throw invalid("SESSION_ENDED");
-      principal = userPrincipal(user, use.sessionId, organizationOf(user));
+      principal = userPrincipal(user, use.sessionId);
       admitAddress(app, call, principal, Allowlists.of(user.allowlists));
       const expireTime = user.session_expire_time;
       return issueTokens(app, tx, { id: use.sessionId, userId: user.id, expireTime });

@@ -3,14 +3,15 @@ import {
   type ServiceAccountService,
 } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { notFound } from "../../errors.ts";
-import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
 import { newId } from "../../ids.ts";
 import { findAccount } from "../../store/accounts.ts";
 import { findServiceAccount, insertServiceAccount } from "../../store/service-accounts.ts";
 import { ownLimits, rateForServiceAccount } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
+import { ensureMayGive } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { ensureKnown } from "../known-permissions.ts";
 import { rateWithin } from "../rate-limit.ts";
 import { toServiceAccount } from "../resources.ts";
 
@@ -20,7 +21,7 @@ export const createServiceAccount: Handler<
   const { organizationId } = call.principal;
   const row = await change(app, call, async (tx) => {
     ensureKnown(request.permissions, "permissions");
-    authorizeGrant(call.principal, request.permissions);
+    await ensureMayGive(tx, call, request.permissions, [organizationId, request.accountId]);
     const most = rateForServiceAccount(await ownLimits(tx, call));
     const rate = rateWithin(most, request.rateLimit);
     const { resourceId, repeated } = await claim(

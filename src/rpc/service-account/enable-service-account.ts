@@ -1,8 +1,8 @@
 import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
-import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
@@ -13,7 +13,7 @@ export const enableServiceAccount: Handler<
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
     // To give its keys their power back is to hand out what it has.
-    authorizeGrant(call.principal, current.permissions);
+    await ensureMayEmpower(tx, call, current.id);
     const own = await ownLimits(tx, call);
     ensureWithin(own, ownerEmpowered(own, current));
     ensureNotDeleted(current);

@@ -1,9 +1,9 @@
 import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { Code, ServiceError } from "../../errors.ts";
-import { authorizeGrant } from "../../iam/authorize.ts";
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
+import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { toServiceAccount } from "../resources.ts";
 import { lock } from "./lock-service-account.ts";
@@ -14,7 +14,7 @@ export const undeleteServiceAccount: Handler<
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
     // To give its keys their power back is to hand out what it has.
-    authorizeGrant(call.principal, current.permissions);
+    await ensureMayEmpower(tx, call, current.id);
     const own = await ownLimits(tx, call);
     ensureWithin(own, ownerEmpowered(own, current));
     if (current.delete_time === null) throw notDeleted();

@@ -3,8 +3,6 @@ import type {
   UpdateServiceAccountRequest,
 } from "../../../gen/pdaas/v1/service_account_service_pb.ts";
 import { invalidFields } from "../../errors.ts";
-import { authorizeGrant, ensureKnown } from "../../iam/authorize.ts";
-import { has } from "../../iam/permissions.ts";
 import { updateServiceAccount as updateRow } from "../../store/service-accounts.ts";
 import {
   ensureWithin,
@@ -14,7 +12,9 @@ import {
 } from "../api-key/own-limits.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
+import { ensureMayGive } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { ensureKnown } from "../known-permissions.ts";
 import { ensureRateWithin, type RateColumns, rateColumns } from "../rate-limit.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
@@ -27,13 +27,14 @@ export const updateServiceAccount: Handler<
     const own = await ownLimits(tx, call);
     if (changes.permissions !== undefined) {
       ensureKnown(changes.permissions, "permissions");
-      authorizeGrant(call.principal, changes.permissions);
     }
     if ("rate_per_second" in changes) ensureRateWithin(rateForServiceAccount(own), changes);
     const current = await lock(tx, call, request);
-    const before = new Set(current.permissions);
-    if (changes.permissions?.some((permission) => !has(before, permission))) {
-      ensureWithin(own, ownerEmpowered(own, current));
+    if (changes.permissions !== undefined) {
+      const { organization_id, account_id, id, permissions: before } = current;
+      await ensureMayGive(tx, call, changes.permissions, [organization_id, account_id, id]);
+      const isWider = changes.permissions.some((name) => !before.includes(name));
+      if (isWider && !before.includes("*")) ensureWithin(own, ownerEmpowered(own, current));
     }
     ensureNotDeleted(current);
     return updateRow(tx, current, changes);

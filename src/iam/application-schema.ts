@@ -1,0 +1,71 @@
+import { hash } from "node:crypto";
+import type { SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { invalidFields, type ServiceError } from "../errors.ts";
+import { CedarFault } from "./cedar.ts";
+import { cedar, schemas, scratch } from "./engine.ts";
+import { describe } from "./policy-text.ts";
+import { contractSchema } from "./schema.ts";
+
+/** What an organization's applications declare, and the whole schema with it. */
+export interface OrganizationSchema {
+  readonly application: SchemaJson<string>;
+  readonly whole: SchemaJson<string>;
+}
+
+/** The name of a schema by which requests of applications are read. */
+export function schemaName({ whole }: OrganizationSchema): string {
+  return schemas.get(hash("sha256", JSON.stringify(whole), "base64"), (name) => {
+    const answer = cedar.call((module) => module.preparseSchema(name, whole));
+    if (answer.type === "failure") throw new Error(answer.errors[0]?.message);
+  });
+}
+
+const nothing: OrganizationSchema = { application: {}, whole: contractSchema };
+
+/** @param text that was found valid; empty where nothing is declared */
+export function organizationSchema(text: string): OrganizationSchema {
+  return text === "" ? nothing : readApplicationSchema(text, "application_text");
+}
+
+/**
+ * Reads what an organization's applications declare: namespaces of their own, beside the service's.
+ * @param field the request's that has the text
+ * @throws ServiceError FIELD_INVALID, saying where the fault is
+ */
+export function readApplicationSchema(text: string, field: string): OrganizationSchema {
+  if (text.trim() === "") return nothing;
+  const invalid = (description: string) => invalidFields([{ field, description }]);
+  const application = parse(text, invalid);
+  for (const [namespace, { actions }] of Object.entries(application)) {
+    if (namespace === "") {
+      throw invalid("must declare everything in a namespace, such as namespace Shop { … }");
+    }
+    const parents = Object.values(actions).flatMap(({ memberOf = [] }) => memberOf);
+    if (parents.some(({ type }) => type !== undefined && !type.startsWith(`${namespace}::`))) {
+      throw invalid(`has an action of ${namespace} in a group of another namespace`);
+    }
+  }
+  const whole = { ...contractSchema, ...application };
+  const answer = guarded(() => scratch.call((module) => module.checkParseSchema(whole)), invalid);
+  if (answer.type === "failure") throw invalid(explain(answer.errors[0]?.message ?? ""));
+  return { application, whole };
+}
+
+function parse(text: string, invalid: (description: string) => ServiceError): SchemaJson<string> {
+  const answer = guarded(() => scratch.call((module) => module.schemaToJson(text)), invalid);
+  if (answer.type === "success") return answer.json;
+  throw invalid(answer.errors.map((error) => describe(error, text)).join("; "));
+}
+
+function guarded<T>(work: () => T, invalid: (description: string) => ServiceError): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CedarFault) throw invalid("is nested too deeply");
+    throw error;
+  }
+}
+
+function explain(message: string): string {
+  return `cannot be used: ${message}`;
+}

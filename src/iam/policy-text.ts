@@ -1,0 +1,78 @@
+import type { DetailedError, SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { type FieldViolation, invalidFields } from "../errors.ts";
+import { CedarFault } from "./cedar.ts";
+import { scratch } from "./engine.ts";
+
+/** Deeper than anybody writes; far more breaks Cedar. */
+const maxNesting = 30;
+
+/**
+ * Holds that a policy can be read, and means something under a schema.
+ * @param field the request's that has the text
+ * @throws ServiceError FIELD_INVALID, saying where the fault is and how to mend it
+ */
+export function ensureValidPolicy(text: string, schema: SchemaJson<string>, field: string): void {
+  const faults = faultsOf(text, schema);
+  if (faults.length === 0) return;
+  throw invalidFields(
+    faults.map((description) => ({ field, description }) satisfies FieldViolation),
+  );
+}
+
+/** What is wrong with a policy, each with its place; nothing for a valid one. */
+export function faultsOf(text: string, schema: SchemaJson<string>): string[] {
+  if (nestingOf(text) > maxNesting) {
+    return [`is nested more than ${maxNesting} levels deep; split it into several statements`];
+  }
+  try {
+    return scratch.call((module) => {
+      const answer = module.validate({
+        schema,
+        policies: { staticPolicies: text },
+        validationSettings: { mode: "strict" },
+      });
+      if (answer.type === "failure") return answer.errors.map((error) => describe(error, text));
+      const { validationErrors, validationWarnings } = answer;
+      // A statement that can never apply is not what anybody meant.
+      const all = validationErrors.length > 0 ? validationErrors : validationWarnings;
+      if (all.length > 0) return all.map(({ error }) => describe(error, text));
+      const parts = module.policySetTextToParts(text);
+      const isEmpty = parts.type === "success" && parts.policies.length === 0;
+      return isEmpty ? ["has no statement; begin one with permit or forbid"] : [];
+    });
+  } catch (error) {
+    if (error instanceof CedarFault) {
+      return ["is too involved to be evaluated; split it into several statements"];
+    }
+    throw error;
+  }
+}
+
+/** How deep brackets are nested, at most. Those in texts count too, which errs on the safe side. */
+function nestingOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const character of text) {
+    if ("([{".includes(character)) deepest = Math.max(deepest, ++depth);
+    else if (")]}".includes(character)) depth = Math.max(0, depth - 1);
+  }
+  return deepest;
+}
+
+/** A fault of Cedar's, with the place in the text. */
+export function describe(error: DetailedError, text: string): string {
+  const [location] = error.sourceLocations ?? [];
+  const message = error.message
+    .replace(/for policy `[^`]*`, /, "")
+    .replace(/^failed to parse [^:]*: /, "");
+  const hint = error.help ?? location?.label ?? "";
+  const place = location === undefined ? "" : `line ${placeOf(text, location.start)}: `;
+  return `${place}${message}${hint === "" ? "" : ` (${hint})`}`;
+}
+
+/** @param offset in bytes of UTF-8 */
+function placeOf(text: string, offset: number): string {
+  const before = Buffer.from(text).subarray(0, offset).toString();
+  const lines = before.split("\n");
+  return `${lines.length}, column ${(lines.at(-1) ?? "").length + 1}`;
+}

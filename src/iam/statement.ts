@@ -1,0 +1,137 @@
+import type { ActionConstraint, PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { cedar } from "./engine.ts";
+
+/** A type and an identifier, as Cedar names entities. */
+export interface EntityUid {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** What an answer depends on, beside the action. */
+export interface Reads {
+  readonly principal: boolean;
+  readonly resource: boolean;
+  /** Attributes of the context. */
+  readonly context: ReadonlySet<string>;
+}
+
+/** One `permit` or `forbid`, for those whom its policy is attached to. */
+export interface Statement {
+  /** Empty for permissions that were given directly. */
+  readonly policyId: string;
+  readonly policyName: string;
+  /** What the policy is attached to; empty where it is not attached. */
+  readonly targetId: string;
+  /** In Cedar, as it stands in the policy. */
+  readonly text: string;
+  /** Where it begins in the policy's text, from 1. */
+  readonly line: number;
+  readonly json: PolicyJson;
+  readonly reads: Reads;
+}
+
+/** A policy's text and whose it is. */
+export interface PolicySource {
+  readonly policyId: string;
+  readonly policyName: string;
+  readonly targetId: string;
+  readonly text: string;
+}
+
+/**
+ * Takes a policy apart.
+ * @param text that was found valid: see readPolicyText
+ */
+export function statementsOf({ text, ...source }: PolicySource): Statement[] {
+  let from = 0;
+  return partsOf(text).map((part) => {
+    const start = text.indexOf(part, from);
+    from = Math.max(start, from);
+    const line = text.slice(0, from).split("\n").length;
+    const json = jsonOf(part);
+    return { ...source, text: part, line, json, reads: readsOf(json) };
+  });
+}
+
+function partsOf(text: string): string[] {
+  const answer = cedar.call((module) => module.policySetTextToParts(text));
+  if (answer.type === "success") return answer.policies;
+  throw new Error(`a stored policy cannot be read: ${answer.errors[0]?.message}`);
+}
+
+function jsonOf(statement: string): PolicyJson {
+  const answer = cedar.call((module) => module.policyToJson(statement));
+  if (answer.type === "success") return answer.json;
+  throw new Error(`a stored statement cannot be read: ${answer.errors[0]?.message}`);
+}
+
+/** Whether a statement says `forbid`. */
+export function forbids({ json }: Statement): boolean {
+  return json.effect === "forbid";
+}
+
+/** The actions and groups of actions that a statement names; undefined where it names none, for all. */
+export function namedActions({ json }: Statement): EntityUid[] | undefined {
+  const { action } = json;
+  if (action.op === "All") return undefined;
+  return entitiesOf(action).map(uidOf);
+}
+
+function entitiesOf(action: Exclude<ActionConstraint, { op: "All" }>) {
+  if ("entities" in action) return action.entities;
+  if ("entity" in action) return [action.entity];
+  throw new Error("a stored statement has a slot");
+}
+
+export function uidOf(uid: EntityUid | { __entity: EntityUid }): EntityUid {
+  return "__entity" in uid ? uid.__entity : uid;
+}
+
+export function sameUid(a: EntityUid, b: EntityUid): boolean {
+  return a.type === b.type && a.id === b.id;
+}
+
+function readsOf({ principal, resource, conditions }: PolicyJson): Reads {
+  const found = { principal: principal.op !== "All", resource: resource.op !== "All" };
+  const context = new Set<string>();
+  for (const { body } of conditions) collect(body, found, context);
+  return { ...found, context };
+}
+
+/** Stands for whatever the context has. */
+export const wholeContext = "*";
+
+/** Walks an expression in Cedar's JSON form. What it does not know counts as reading what it names. */
+function collect(
+  node: unknown,
+  found: { principal: boolean; resource: boolean },
+  context: Set<string>,
+): void {
+  if (typeof node !== "object" || node === null) return;
+  for (const [key, value] of Object.entries(node)) {
+    const attribute = key === "." || key === "has" ? contextAttribute(value) : undefined;
+    if (attribute !== undefined) context.add(attribute);
+    else if (key !== "Var" || typeof value !== "string") collect(value, found, context);
+    else if (value === "context") context.add(wholeContext);
+    else if (value === "principal" || value === "resource") found[value] = true;
+  }
+}
+
+/** The attribute of `context.attribute` and `context has attribute`. */
+function contextAttribute(operands: unknown): string | undefined {
+  const { left, attr } = operands as { left?: { Var?: unknown }; attr?: unknown };
+  if (left?.Var !== "context") return undefined;
+  const first = Array.isArray(attr) ? attr[0] : attr;
+  return typeof first === "string" ? first : undefined;
+}
+
+/** What says of a context whose call it is. */
+const personalContext = ["apiKey", "account", wholeContext];
+
+/** Whether the conditions of a statement mean another thing for another principal. */
+export function isPersonal({ json: { conditions } }: Statement): boolean {
+  const found = { principal: false, resource: false };
+  const context = new Set<string>();
+  for (const { body } of conditions) collect(body, found, context);
+  return found.principal || personalContext.some((name) => context.has(name));
+}

@@ -1,0 +1,52 @@
+import type { PolicyService } from "../../../gen/pdaas/v1/policy_service_pb.ts";
+import { limitReached } from "../../errors.ts";
+import { forbids } from "../../iam/statement.ts";
+import type { Transaction } from "../../store/database.ts";
+import { attachPolicy as attachRow, countAttachmentsTo } from "../../store/policy-attachments.ts";
+import { ensureAdministratorLeft } from "../administrators.ts";
+import { change } from "../change.ts";
+import { ensureMayEmpowerOthers } from "../empower-others.ts";
+import { ensureMayGrant, statementsOfTargets } from "../grants.ts";
+import type { Handler } from "../handler.ts";
+import { toPolicyAttachment } from "../resources.ts";
+import { findStatements } from "./find-policy.ts";
+import { targetPath } from "./target.ts";
+
+const maxPoliciesOfTarget = 50;
+
+export const attachPolicy: Handler<typeof PolicyService.method.attachPolicy> = async (
+  app,
+  call,
+  request,
+) => {
+  const { organizationId } = call.principal;
+  const { policyId, targetId } = request;
+  const row = await change(app, call, async (tx) => {
+    const statements = await findStatements(tx, organizationId, policyId);
+    const path = await targetPath(tx, organizationId, targetId);
+    const binding = await statementsOfTargets(tx, call, path);
+    await ensureMayGrant(tx, call, { statements, binding });
+    if (!statements.every(forbids)) await ensureMayEmpowerOthers(tx, call, targetId);
+    await ensureRoom(tx, organizationId, targetId);
+    const attached = await attachRow(tx, {
+      organization_id: organizationId,
+      policy_id: policyId,
+      target_id: targetId,
+    });
+    if (statements.some(forbids)) await ensureAdministratorLeft(tx, call);
+    return attached;
+  });
+  return { policyAttachment: toPolicyAttachment(row) };
+};
+
+/** @throws ServiceError LIMIT_REACHED */
+async function ensureRoom(
+  tx: Transaction,
+  organizationId: string,
+  targetId: string,
+): Promise<void> {
+  if ((await countAttachmentsTo(tx, organizationId, targetId)) < maxPoliciesOfTarget) return;
+  throw limitReached(
+    `${maxPoliciesOfTarget} policies are attached to ${targetId}, which is the most. Put several into one, or attach them to a group.`,
+  );
+}

@@ -1,0 +1,18 @@
+import type { UserService } from "../../../gen/pdaas/v1/user_service_pb.ts";
+import { deleteUser as deleteRow } from "../../store/users.ts";
+import { ensureAdministratorLeft } from "../administrators.ts";
+import { change } from "../change.ts";
+import type { Handler } from "../handler.ts";
+import { lockUser } from "./lock-user.ts";
+
+export const deleteUser: Handler<typeof UserService.method.deleteUser> = async (
+  app,
+  call,
+  request,
+) => {
+  await change(app, call, async (tx) => {
+    await deleteRow(tx, await lockUser(tx, call, request));
+    await ensureAdministratorLeft(tx, call);
+  });
+  return {};
+};
