@@ -135,16 +135,15 @@ export function uidOfPrincipal({ type, id }: Pick<Principal, "type" | "id">): En
 
 /** A principal and all that it is in. */
 export function entitiesOfPrincipal(principal: Principal): EntityJson[] {
-  const { organizationId, accountId, groups, name, email } = principal;
+  const { organizationId, accountId, groups } = principal;
   const organization = { type: "Organization", id: organizationId };
   const account = { type: "Account", id: accountId };
   const memberships = groups.map((id) => ({ type: "Group", id }));
   const isUser = principal.type === PrincipalType.USER;
-  const own = entityOf(
-    uidOfPrincipal(principal),
-    [isUser ? organization : account, ...memberships],
-    isUser ? { name, email } : { name },
-  );
+  const own = entityOf(uidOfPrincipal(principal), [
+    isUser ? organization : account,
+    ...memberships,
+  ]);
   return [
     own,
     ...(isUser ? [] : [entityOf(account, [organization])]),

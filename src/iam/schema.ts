@@ -12,23 +12,22 @@ type Namespace = NamespaceDefinition<string>;
 const string = { type: "String" } as const;
 const optional = { required: false } as const;
 
-function entity(
-  memberOfTypes: string[],
-  attributes: Record<string, { type: "String" }> = {},
-): StandardEntityType<string> {
-  return { memberOfTypes, shape: { type: "Record", attributes } };
+function entity(memberOfTypes: string[]): StandardEntityType<string> {
+  return { memberOfTypes };
 }
 
-const named = { name: string };
-
-/** What policies may speak of: principals, and what belongs to an organization. */
+/**
+ * What policies may speak of: principals, and what belongs to an organization. They have no names here:
+ * whoever may change a name would change who may do what.
+ */
 const entityTypes: Namespace["entityTypes"] = {
   Organization: entity([]),
   Account: entity(["Organization"]),
   Group: entity(["Organization"]),
-  User: entity(["Group", "Organization"], { ...named, email: string }),
-  ServiceAccount: entity(["Account", "Group"], named),
-  ApiKey: { ...entity(["ServiceAccount"], named), tags: string },
+  User: entity(["Group", "Organization"]),
+  ServiceAccount: entity(["Account", "Group"]),
+  /** Labels are tags. */
+  ApiKey: { ...entity(["ServiceAccount"]), tags: string },
   AllowlistEntry: entity(["Organization", "Account", "ServiceAccount", "ApiKey"]),
   Policy: entity(["Organization"]),
 };

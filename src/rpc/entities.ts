@@ -23,8 +23,8 @@ export function lookUpIn(db: Queryable, organizationId: string): LookUp {
 }
 
 function toEntity(entity: StoredEntity, organization: EntityUid): EntityJson {
-  const { type, parents, attributes, tags } = entity;
+  const { type, parents, tags } = entity;
   // All but users are in their organization by what they are in.
   const direct = type === "User" ? [organization] : [];
-  return entityOf(entity, [...parents, ...direct], attributes, tags);
+  return entityOf(entity, [...parents, ...direct], {}, tags);
 }

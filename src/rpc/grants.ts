@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { policySlice, readPolicies } from "../auth/policy-slices.ts";
 import { serviceAccountPrincipal, userPrincipal } from "../auth/principals.ts";
 import { notFound } from "../errors.ts";
@@ -5,8 +6,16 @@ import { universeOf } from "../iam/actions.ts";
 import { organizationSchema } from "../iam/application-schema.ts";
 import { ensureCovers, type Grant } from "../iam/boundary.ts";
 import { directPolicy } from "../iam/managed-policies.ts";
+import type { PolicySlice } from "../iam/policy-slice.ts";
 import type { Principal } from "../iam/principal.ts";
-import { forbids, type PolicySource, type Statement, statementsOf } from "../iam/statement.ts";
+import {
+  forbids,
+  type PolicySource,
+  type Statement,
+  statementsOf,
+  wholeContext,
+} from "../iam/statement.ts";
+import { findApiKey } from "../store/api-keys.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { findPoliciesOf, findServiceAccountMember, findUserMember } from "../store/members.ts";
 import { findApplicationSchema } from "../store/policies.ts";
@@ -42,20 +51,61 @@ export async function ensureMayGive(
   await ensureMayGrant(tx, call, { statements, binding });
 }
 
+/** What is given power by a change, of a principal: it itself, or one of its keys. */
+export interface Empowered {
+  memberId: string;
+  /** The permission limit of the key; null where it has none. */
+  limit?: readonly string[] | null;
+  /** The labels of the key, which conditions may look at. */
+  labels?: Record<string, string>;
+}
+
 /** The same for all that a principal may do: to give it power back, or to act as it. */
 export async function ensureMayEmpower(
   tx: Transaction,
   call: Call,
-  memberId: string,
-  limit: readonly string[] | null = null,
+  { memberId, limit = null, labels }: Empowered,
 ): Promise<void> {
-  const { policies } = await findPrincipal(tx, call.principal.organizationId, memberId);
+  const { organizationId } = call.principal;
+  const { policies } = await findPrincipal(tx, organizationId, memberId);
+  const isAlike = await countsAlike(tx, call, policies, labels);
   await ensureMayGrant(tx, call, {
     statements: policies.statements,
     limit: limit && new Set(limit),
-    holderId: memberId,
+    // A key to which conditions apply otherwise is as good as another principal's.
+    holderId: isAlike ? memberId : undefined,
     binding: policies.statements,
   });
+}
+
+/** The same for new labels of a key: what they make policies permit, and what no longer forbid. */
+export async function ensureMayRelabel(
+  tx: Transaction,
+  call: Call,
+  empowered: Empowered,
+): Promise<void> {
+  const { policies } = await findPrincipal(tx, call.principal.organizationId, empowered.memberId);
+  const reading = policies.statements.filter(readsKey);
+  if (reading.length === 0) return;
+  await ensureMayEmpower(tx, call, empowered);
+  const limit = empowered.limit ? new Set(empowered.limit) : null;
+  await ensureMayGrant(tx, call, { statements: freedBy(reading), limit });
+}
+
+/** Whether no policy can tell a key with these labels from the one that calls. */
+async function countsAlike(
+  tx: Transaction,
+  { principal }: Call,
+  { statements }: PolicySlice,
+  labels: Record<string, string> | undefined,
+): Promise<boolean> {
+  if (principal.apiKeyId === "" || labels === undefined || !statements.some(readsKey)) return true;
+  const own = await findApiKey(tx, principal.organizationId, principal.apiKeyId);
+  return isDeepStrictEqual({ ...own?.labels }, { ...labels });
+}
+
+function readsKey({ reads }: Statement): boolean {
+  return reads.context.has("apiKey") || reads.context.has(wholeContext);
 }
 
 /** What comes of it when a statement that forbids something is taken away. */

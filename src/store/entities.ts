@@ -8,7 +8,6 @@ export interface StoredEntity {
   id: string;
   /** What it is in, without the organization. */
   parents: { type: string; id: string }[];
-  attributes: Record<string, string>;
   tags: Record<string, string>;
 }
 
@@ -43,13 +42,11 @@ async function findUserEntity(
 ): Promise<StoredEntity[]> {
   const row = await db
     .selectFrom("users")
-    .select(["name", "email", groupsOf(sql.ref("organization_id"), sql.ref("id")).as("groups")])
+    .select(groupsOf(sql.ref("organization_id"), sql.ref("id")).as("groups"))
     .where("organization_id", "=", organizationId)
     .where("id", "=", id)
     .executeTakeFirst();
-  if (row === undefined) return [];
-  const attributes = { name: row.name, email: row.email };
-  return [{ type: "User", id, parents: groupsIn(row.groups), attributes, tags: {} }];
+  return row === undefined ? [] : [{ type: "User", id, parents: groupsIn(row.groups), tags: {} }];
 }
 
 async function findServiceAccountEntities(
@@ -59,18 +56,13 @@ async function findServiceAccountEntities(
 ): Promise<StoredEntity[]> {
   const row = await db
     .selectFrom("service_accounts")
-    .select([
-      "name",
-      "account_id",
-      groupsOf(sql.ref("organization_id"), sql.ref("id")).as("groups"),
-    ])
+    .select(["account_id", groupsOf(sql.ref("organization_id"), sql.ref("id")).as("groups")])
     .where("organization_id", "=", organizationId)
     .where("id", "=", id)
     .executeTakeFirst();
   if (row === undefined) return [];
   const account = { type: "Account", id: row.account_id };
-  const parents = [account, ...groupsIn(row.groups)];
-  return [{ type: "ServiceAccount", id, parents, attributes: { name: row.name }, tags: {} }];
+  return [{ type: "ServiceAccount", id, parents: [account, ...groupsIn(row.groups)], tags: {} }];
 }
 
 async function findApiKeyEntities(
@@ -80,15 +72,14 @@ async function findApiKeyEntities(
 ): Promise<StoredEntity[]> {
   const row = await db
     .selectFrom("api_keys")
-    .select(["name", "labels", "service_account_id"])
+    .select(["labels", "service_account_id"])
     .where("organization_id", "=", organizationId)
     .where("id", "=", id)
     .executeTakeFirst();
   if (row === undefined) return [];
   const owner = { type: "ServiceAccount", id: row.service_account_id };
-  const attributes = { name: row.name };
   return [
-    { type: "ApiKey", id, parents: [owner], attributes, tags: row.labels },
+    { type: "ApiKey", id, parents: [owner], tags: row.labels },
     ...(await findServiceAccountEntities(db, organizationId, owner.id)),
   ];
 }
@@ -107,7 +98,7 @@ async function findAllowlistEntryEntities(
   if (row === undefined) return [];
   const parent = { type: typeOf(row.resource_id), id: row.resource_id };
   return [
-    { type: "AllowlistEntry", id, parents: [parent], attributes: {}, tags: {} },
+    { type: "AllowlistEntry", id, parents: [parent], tags: {} },
     ...(await findEntities(db, organizationId, parent)),
   ];
 }

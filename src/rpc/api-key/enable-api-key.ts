@@ -5,7 +5,7 @@ import { change } from "../change.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { toApiKey } from "../resources.ts";
-import { ensureNotRevoked, lockKey, unchanged } from "./lock-api-key.ts";
+import { ensureNotRevoked, lockKey, toEmpowered, unchanged } from "./lock-api-key.ts";
 import { ensureWithin, keyEmpowered, ownLimits } from "./own-limits.ts";
 
 export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = async (
@@ -16,7 +16,7 @@ export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = a
   const row = await change(app, call, async (tx) => {
     const { key, owner } = await lockKey(tx, call, request);
     // To give a key its power back is to hand out what it may do.
-    await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
+    await ensureMayEmpower(tx, call, toEmpowered(key));
     const own = await ownLimits(tx, call);
     ensureWithin(own, keyEmpowered(own, { key, owner }));
     ensureNotRevoked(key);

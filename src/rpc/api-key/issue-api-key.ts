@@ -15,7 +15,7 @@ import { change } from "../change.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
-import { ensureKnown } from "../known-permissions.ts";
+import { ensureKnownLimit } from "../known-permissions.ts";
 import { rateWithin } from "../rate-limit.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
@@ -39,10 +39,10 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
     if (owner === undefined) throw notFound("service account", request.serviceAccountId);
     const own = await ownLimits(tx, call);
     const limit = request.permissionLimit?.permissions.toSorted() ?? own?.permissionLimit ?? null;
-    ensureKnown(limit ?? [], "permission_limit.permissions");
+    await ensureKnownLimit(tx, call, limit);
     ensureLimitWithin(own, limit);
     // A key acts as its service account, so issuing one hands out what it may do.
-    await ensureMayEmpower(tx, call, owner.id, limit);
+    await ensureMayEmpower(tx, call, { memberId: owner.id, limit, labels: request.labels });
     const { resourceId, repeated } = await claim(
       tx,
       call,

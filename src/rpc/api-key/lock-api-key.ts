@@ -9,6 +9,7 @@ import type { Transaction } from "../../store/database.ts";
 import { lockServiceAccount, type ServiceAccountRow } from "../../store/service-accounts.ts";
 import type { Call } from "../call.ts";
 import { ensureEtag } from "../etag.ts";
+import type { Empowered } from "../grants.ts";
 
 /** A key and whose it is. */
 export interface OwnedKey {
@@ -32,6 +33,12 @@ export async function lockKey(
   if (owner === undefined) throw notFound("service account", key.service_account_id);
   ensureEtag(request.etag ?? "", key, "API key");
   return { key, owner };
+}
+
+/** What a change that lets a key do more gives power to: see ensureMayEmpower. */
+export function toEmpowered(key: ApiKeyRow): Empowered {
+  const { service_account_id: memberId, permission_limit: limit, labels } = key;
+  return { memberId, limit, labels };
 }
 
 /** @throws ServiceError FAILED_PRECONDITION when the key is revoked, which is final */

@@ -26,7 +26,13 @@ import { ensureActive } from "../service-account/lock-service-account.ts";
 import { earlier, endOfLife, latestByPolicy } from "./end-of-life.ts";
 import { defaultQuietMs, ensureQuiet } from "./in-use.ts";
 import { inheritAddresses } from "./inherited-addresses.ts";
-import { ensureNotRevoked, lockKey, type OwnedKey, unchanged } from "./lock-api-key.ts";
+import {
+  ensureNotRevoked,
+  lockKey,
+  type OwnedKey,
+  toEmpowered,
+  unchanged,
+} from "./lock-api-key.ts";
 import { ensureRoomForKey, type KeyPlan, makeApiKey } from "./make-api-key.ts";
 import { ensureLimitWithin, type OwnLimits, ownLimits, rateForKeyOf } from "./own-limits.ts";
 import { isReplaced } from "./replaced.ts";
@@ -52,7 +58,7 @@ export const rotateApiKey: Handler<typeof ApiKeyService.method.rotateApiKey> = a
     if (organization === undefined) throw notFound("organization", organizationId);
     const target = await lockKey(tx, call, request);
     const { key, owner } = target;
-    await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
+    await ensureMayEmpower(tx, call, toEmpowered(key));
     const newKeyId = newId("key");
     const claimed = await claim(tx, call, RotateApiKeyRequestSchema, request, newKeyId);
     if (claimed.repeated) return existing(app, tx, organization, key, claimed.resourceId);

@@ -11,13 +11,13 @@ import { findOrganization } from "../../store/organizations.ts";
 import type { Call } from "../call.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
-import { ensureMayEmpower } from "../grants.ts";
+import { ensureMayEmpower, ensureMayRelabel } from "../grants.ts";
 import type { Handler } from "../handler.ts";
-import { ensureKnown } from "../known-permissions.ts";
+import { ensureKnownLimit } from "../known-permissions.ts";
 import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
 import { earlier, endOfLife, ensureNoLonger } from "./end-of-life.ts";
-import { ensureNotRevoked, lockKey, type OwnedKey } from "./lock-api-key.ts";
+import { ensureNotRevoked, lockKey, type OwnedKey, toEmpowered } from "./lock-api-key.ts";
 import { ensureRoomForKey } from "./make-api-key.ts";
 import {
   ensureLimitWithin,
@@ -39,6 +39,9 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
     const target = await lockKey(tx, call, request);
     const own = await ownLimits(tx, call);
     ensureNotRevoked(target.key);
+    if (changes.labels !== undefined) {
+      await ensureMayRelabel(tx, call, { ...toEmpowered(target.key), labels: request.labels });
+    }
     if (changes.permission_limit !== undefined) {
       await ensureMayLimit(tx, call, own, target, changes.permission_limit);
     }
@@ -94,12 +97,12 @@ async function ensureMayLimit(
   { key, owner }: OwnedKey,
   limit: string[] | null,
 ): Promise<void> {
-  ensureKnown(limit ?? [], "permission_limit.permissions");
+  await ensureKnownLimit(tx, call, limit);
   const before = key.permission_limit ?? ["*"];
   if (before.includes("*")) return;
   const gained = limit?.filter((name) => !before.includes(name)) ?? null;
   if (gained?.length === 0) return;
-  await ensureMayEmpower(tx, call, owner.id, gained);
+  await ensureMayEmpower(tx, call, { ...toEmpowered(key), limit: gained });
   ensureLimitWithin(own, limit);
   ensureWithin(own, keyEmpowered(own, { key, owner }));
 }
@@ -115,7 +118,7 @@ async function newEnd(
   const { organizationId } = call.principal;
   const organization = await findOrganization(tx, organizationId);
   if (organization === undefined) throw notFound("organization", organizationId);
-  await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
+  await ensureMayEmpower(tx, call, toEmpowered(key));
   const ownEnd = own?.end ?? null;
   const end = endOfLife(wanted, { organization, ownEnd, from: key.create_time });
   const isLonger = earlier(end, key.expire_time) !== end;
@@ -130,10 +133,10 @@ async function ensureMayRetireAt(
   tx: Transaction,
   call: Call,
   own: OwnLimits | undefined,
-  { key, owner }: OwnedKey,
+  { key }: OwnedKey,
   time: Date | null,
 ): Promise<void> {
-  await ensureMayEmpower(tx, call, owner.id, key.permission_limit);
+  await ensureMayEmpower(tx, call, toEmpowered(key));
   if (key.successor_id === null) throw notRotated();
   const ahead = (time?.getTime() ?? 0) - Date.now();
   if (ahead <= 0 || ahead > maxOverlapMs) {

@@ -14,7 +14,7 @@ export const undeleteServiceAccount: Handler<
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
     // To give its keys their power back is to hand out what it has.
-    await ensureMayEmpower(tx, call, current.id);
+    await ensureMayEmpower(tx, call, { memberId: current.id });
     const own = await ownLimits(tx, call);
     ensureWithin(own, ownerEmpowered(own, current));
     if (current.delete_time === null) throw notDeleted();

@@ -15,7 +15,7 @@ export const enableUser: Handler<typeof UserService.method.enableUser> = async (
   const row = await change(app, call, async (tx) => {
     const user = await lockUser(tx, call, request);
     // To let a user in again is to hand out what it may do.
-    await ensureMayEmpower(tx, call, user.id);
+    await ensureMayEmpower(tx, call, { memberId: user.id });
     await ensureMayEmpowerOthers(tx, call);
     if (user.disable_time === null) return user;
     return updateUser(tx, user, { disable_time: null });

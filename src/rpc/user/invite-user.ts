@@ -18,7 +18,7 @@ export const inviteUser: Handler<typeof UserService.method.inviteUser> = async (
   await change(app, call, async (tx) => {
     const user = await lockUser(tx, call, request);
     // Whoever has the invitation can act as the user.
-    await ensureMayEmpower(tx, call, user.id);
+    await ensureMayEmpower(tx, call, { memberId: user.id });
     await ensureMayEmpowerOthers(tx, call);
     await replaceInvitation(tx, {
       hash: invitationHash(token),

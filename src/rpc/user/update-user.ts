@@ -75,7 +75,7 @@ async function ensureMayRename(
   user: UserRow,
   email: string,
 ): Promise<void> {
-  await ensureMayEmpower(tx, call, user.id);
+  await ensureMayEmpower(tx, call, { memberId: user.id });
   const other = await findUserByEmail(tx, user.organization_id, email);
   if (other !== undefined && other.id !== user.id) {
     throw alreadyExists("user", email, "Choose another email address.");
