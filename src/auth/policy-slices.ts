@@ -1,6 +1,6 @@
-import { findManagedPolicy } from "../iam/managed-policies.ts";
+import { directStatements, findManagedPolicy, managedStatements } from "../iam/managed-policies.ts";
 import { PolicySlice } from "../iam/policy-slice.ts";
-import type { PolicySource } from "../iam/statement.ts";
+import { type Statement, statementsIn } from "../iam/statement.ts";
 import type { PolicyItem } from "../store/policies.ts";
 import { SharedValues } from "./shared-values.ts";
 
@@ -14,18 +14,22 @@ const lists = new SharedValues<readonly string[]>();
 export function policySlice(permissions: readonly string[], policies: string | null): PolicySlice {
   const sorted = permissions.toSorted();
   const key = JSON.stringify([sorted, policies]);
-  return slices.get(key, () => new PolicySlice(sorted, readPolicies(policies)));
+  return slices.get(
+    key,
+    () => new PolicySlice([...directStatements(sorted), ...readStatements(policies)]),
+  );
 }
 
 /** @param policies as policiesOf selects them */
-export function readPolicies(policies: string | null): PolicySource[] {
+export function readStatements(policies: string | null): Statement[] {
   if (policies === null) return [];
-  return (JSON.parse(policies) as PolicyItem[]).flatMap(([policyId, targetId, name, text]) => {
+  return (JSON.parse(policies) as PolicyItem[]).flatMap(([policyId, targetId, name, parsed]) => {
     const managed = findManagedPolicy(policyId);
-    const policyName = managed?.name ?? name;
-    const policyText = managed?.text ?? text;
-    if (policyName === null || policyText === null) return [];
-    return [{ policyId, policyName, targetId, text: policyText }];
+    if (managed !== undefined) {
+      return managedStatements(managed, { policyId, policyName: managed.name, targetId });
+    }
+    if (name === null || parsed === null) return [];
+    return statementsIn(parsed, { policyId, policyName: name, targetId });
   });
 }
 

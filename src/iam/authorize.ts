@@ -56,15 +56,15 @@ export function decide(question: Question, lookUp: LookUp): Decision | Promise<D
     return decision;
   };
   const needed = entitiesToLookUp(question, plan);
-  if (needed.length === 0) return remember(ask(question, []));
-  return lookUp(needed).then((entities) => remember(ask(question, entities)));
+  if (needed.length === 0) return remember(ask(question, plan, []));
+  return lookUp(needed).then((entities) => remember(ask(question, plan, entities)));
 }
 
 /** The same, asked of Cedar whatever is known already. */
 export async function decideAfresh(question: Question, lookUp: LookUp): Promise<Decision> {
   const { principal, action, permission } = question;
   const plan = principal.policies.planOf(action, permission);
-  return ask(question, await lookUp(entitiesToLookUp(question, plan)));
+  return ask(question, plan, await lookUp(entitiesToLookUp(question, plan)));
 }
 
 function dependsOnCall({ principal, resource, context }: Plan): boolean {
@@ -102,17 +102,18 @@ function entitiesToLookUp({ principal, resource }: Question, plan: Plan): Entity
   return needed;
 }
 
-function ask(question: Question, found: EntityJson[]): Decision {
+/** Cedar is told what the policies look at, and no more: to read it costs more than to judge by it. */
+function ask(question: Question, plan: Plan, found: EntityJson[]): Decision {
   const { principal, action, permission, resource } = question;
   const group = { type: "Action", id: permission };
   const request: Request = {
     principal: uidOfPrincipal(principal),
     action: { type: "Action", id: action },
     resource,
-    context: contextOf(question),
+    context: contextOf(question, plan.context),
     entities: distinct([
       entityOf({ type: "Action", id: action }, [group]),
-      ...entitiesOfPrincipal(principal),
+      ...(dependsOnCall(plan) ? entitiesOfPrincipal(principal) : []),
       ...found,
     ]),
   };
@@ -151,11 +152,15 @@ export function entitiesOfPrincipal(principal: Principal): EntityJson[] {
   ];
 }
 
-function contextOf({ principal, circumstances }: Question): Record<string, unknown> {
+/** @param read the attributes that policies look at */
+function contextOf(
+  { principal, circumstances }: Question,
+  read: ReadonlySet<string>,
+): Record<string, unknown> {
   const { address, authentication, requestId, time } = circumstances;
   const { apiKeyId, accountId } = principal;
   const entity = (type: string, id: string) => ({ __entity: { type, id } });
-  return {
+  const all = {
     authentication,
     requestId,
     time: { __extn: { fn: "datetime", arg: new Date(time).toISOString() } },
@@ -163,6 +168,8 @@ function contextOf({ principal, circumstances }: Question): Record<string, unkno
     ...(apiKeyId !== "" && { apiKey: entity("ApiKey", apiKeyId) }),
     ...(accountId !== "" && { account: entity("Account", accountId) }),
   };
+  if (read.has(wholeContext)) return all;
+  return Object.fromEntries(Object.entries(all).filter(([name]) => read.has(name)));
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { PolicySource } from "./statement.ts";
+import { LRUCache } from "lru-cache";
+import { type PolicyOrigin, parseStatements, type Statement, statementsIn } from "./statement.ts";
 
 /** A policy that comes with the product, and cannot be changed. */
 export interface ManagedPolicy {
@@ -74,10 +75,28 @@ export function findManagedPolicy(id: string): ManagedPolicy | undefined {
   return byId.get(id);
 }
 
-/** Permissions that were given directly, as the policy that they stand for. */
-export function directPolicy(permissions: readonly string[]): PolicySource {
+/** What was taken apart, by its text: most principals have the same. */
+const parsed = new LRUCache<string, ReturnType<typeof parseStatements>>({ max: 1_000 });
+
+/** The statements of a policy that comes with the product. */
+export function managedStatements({ text }: ManagedPolicy, origin: PolicyOrigin): Statement[] {
+  return statementsIn(parsedOnce(text), origin);
+}
+
+/** Permissions that were given directly, as the statement that they stand for. */
+export function directStatements(permissions: readonly string[]): Statement[] {
+  if (permissions.length === 0) return [];
   const text = permissions.includes("*")
     ? "permit (principal, action, resource);"
     : permit([...permissions]);
-  return { policyId: "", policyName: "", targetId: "", text };
+  return statementsIn(parsedOnce(text), { policyId: "", policyName: "", targetId: "" });
+}
+
+function parsedOnce(text: string) {
+  let statements = parsed.get(text);
+  if (statements === undefined) {
+    statements = parseStatements(text);
+    parsed.set(text, statements);
+  }
+  return statements;
 }

@@ -1,16 +1,6 @@
-import { hash } from "node:crypto";
 import type { EntityJson, EntityUidJson } from "@cedar-policy/cedar-wasm/nodejs";
-import { LRUCache } from "lru-cache";
 import { cedar, policySets } from "./engine.ts";
-import { directPolicy } from "./managed-policies.ts";
-import {
-  type EntityUid,
-  namedActions,
-  type PolicySource,
-  type Reads,
-  type Statement,
-  statementsOf,
-} from "./statement.ts";
+import { type EntityUid, namedActions, type Reads, type Statement } from "./statement.ts";
 
 /** What Cedar is asked. */
 export interface Request {
@@ -40,9 +30,6 @@ export interface Plan extends Reads {
   decision: Decision | undefined;
 }
 
-/** Statements of attached policies: most principals share them. */
-const parsed = new LRUCache<string, Statement[]>({ max: 5_000 });
-
 let slices = 0;
 
 /** The policies that apply to a principal, also those of its groups, its account and its organization. */
@@ -54,9 +41,8 @@ export class PolicySlice {
   /** Set once Cedar has broken off over these policies: they are not tried again. */
   #isBroken = false;
 
-  constructor(permissions: readonly string[], policies: readonly PolicySource[]) {
-    const direct = permissions.length === 0 ? [] : statementsOf(directPolicy(permissions));
-    this.statements = [...direct, ...policies.flatMap(parse)];
+  constructor(statements: readonly Statement[]) {
+    this.statements = statements;
   }
 
   /** @param groups the permission that an RPC takes */
@@ -83,8 +69,8 @@ export class PolicySlice {
   #ask({ schema, ...request }: Request): Decision {
     const answer = cedar.call((module) => {
       const preparedPolicySetId = policySets.get(String(this.serial), (name) => {
-        const texts = this.statements.map(({ text }, i) => [`s${i}`, text]);
-        const staticPolicies = Object.fromEntries(texts);
+        // As one text, which takes a third of the time of many: Cedar numbers the statements.
+        const staticPolicies = this.statements.map(({ text }) => text).join("\n");
         const prepared = module.preparsePolicySet(name, { staticPolicies });
         if (prepared.type === "failure") throw new Error(prepared.errors[0]?.message);
       });
@@ -108,23 +94,13 @@ export class PolicySlice {
   }
 
   #statement(id: string): Statement | undefined {
-    return this.statements[Number(id.slice(1))];
+    return this.statements[Number(id.slice("policy".length))];
   }
 }
 
 /** Cedar could not read the entities or the context of a request. */
 export class UnreadableRequest extends Error {
   override readonly name = "UnreadableRequest";
-}
-
-function parse(policy: PolicySource): Statement[] {
-  const key = hash("sha256", JSON.stringify(policy), "base64");
-  let statements = parsed.get(key);
-  if (statements === undefined) {
-    statements = statementsOf(policy);
-    parsed.set(key, statements);
-  }
-  return statements;
 }
 
 function mayConcern(statement: Statement, action: string, permission: string): boolean {

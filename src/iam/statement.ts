@@ -15,42 +15,59 @@ export interface Reads {
   readonly context: ReadonlySet<string>;
 }
 
-/** One `permit` or `forbid`, for those whom its policy is attached to. */
-export interface Statement {
-  /** Empty for permissions that were given directly. */
-  readonly policyId: string;
-  readonly policyName: string;
-  /** What the policy is attached to; empty where it is not attached. */
-  readonly targetId: string;
+/** One `permit` or `forbid` of a policy. */
+export interface ParsedStatement {
   /** In Cedar, as it stands in the policy. */
   readonly text: string;
   /** Where it begins in the policy's text, from 1. */
   readonly line: number;
   readonly json: PolicyJson;
+}
+
+/** A policy, and what it is attached to. */
+export interface PolicyOrigin {
+  /** Empty for permissions that were given directly. */
+  readonly policyId: string;
+  readonly policyName: string;
+  /** Empty where it is not attached. */
+  readonly targetId: string;
+}
+
+/** A statement, for those whom its policy is attached to. */
+export interface Statement extends PolicyOrigin, ParsedStatement {
   readonly reads: Reads;
 }
 
 /** A policy's text and whose it is. */
-export interface PolicySource {
-  readonly policyId: string;
-  readonly policyName: string;
-  readonly targetId: string;
+export interface PolicySource extends PolicyOrigin {
   readonly text: string;
 }
 
 /**
- * Takes a policy apart.
- * @param text that was found valid: see readPolicyText
+ * Takes a policy apart, which costs far more than to store what comes of it.
+ * @param text that was found valid: see ensureValidPolicy
  */
-export function statementsOf({ text, ...source }: PolicySource): Statement[] {
+export function parseStatements(text: string): ParsedStatement[] {
   let from = 0;
   return partsOf(text).map((part) => {
-    const start = text.indexOf(part, from);
-    from = Math.max(start, from);
+    from = Math.max(text.indexOf(part, from), from);
     const line = text.slice(0, from).split("\n").length;
-    const json = jsonOf(part);
-    return { ...source, text: part, line, json, reads: readsOf(json) };
+    return { text: part, line, json: jsonOf(part) };
   });
+}
+
+/** The statements of a policy that was taken apart. */
+export function statementsIn(
+  parsed: readonly ParsedStatement[],
+  { policyId, policyName, targetId }: PolicyOrigin,
+): Statement[] {
+  return parsed.map(({ text, line, json }) => {
+    return { policyId, policyName, targetId, text, line, json, reads: readsOf(json) };
+  });
+}
+
+export function statementsOf(source: PolicySource): Statement[] {
+  return statementsIn(parseStatements(source.text), source);
 }
 
 function partsOf(text: string): string[] {

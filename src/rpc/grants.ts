@@ -1,20 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import { policySlice, readPolicies } from "../auth/policy-slices.ts";
+import { policySlice } from "../auth/policy-slices.ts";
 import { serviceAccountPrincipal, userPrincipal } from "../auth/principals.ts";
 import { notFound } from "../errors.ts";
 import { universeOf } from "../iam/actions.ts";
 import { organizationSchema } from "../iam/application-schema.ts";
 import { ensureCovers, type Grant } from "../iam/boundary.ts";
-import { directPolicy } from "../iam/managed-policies.ts";
+import { directStatements } from "../iam/managed-policies.ts";
 import type { PolicySlice } from "../iam/policy-slice.ts";
 import type { Principal } from "../iam/principal.ts";
-import {
-  forbids,
-  type PolicySource,
-  type Statement,
-  statementsOf,
-  wholeContext,
-} from "../iam/statement.ts";
+import { forbids, type Statement, wholeContext } from "../iam/statement.ts";
 import { findApiKey } from "../store/api-keys.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { findPoliciesOf, findServiceAccountMember, findUserMember } from "../store/members.ts";
@@ -46,7 +40,7 @@ export async function ensureMayGive(
   targetIds: string[],
 ): Promise<void> {
   if (permissions.length === 0) return;
-  const statements = statementsOf(directPolicy(permissions));
+  const statements = directStatements(permissions);
   const binding = await statementsOfTargets(tx, call, targetIds);
   await ensureMayGrant(tx, call, { statements, binding });
 }
@@ -123,15 +117,6 @@ export async function statementsOfTargets(
 ): Promise<readonly Statement[]> {
   const policies = await findPoliciesOf(db, call.principal.organizationId, targetIds);
   return policySlice([], policies).statements;
-}
-
-/** The same as policies. */
-export async function policiesOfTargets(
-  db: Queryable,
-  organizationId: string,
-  targetIds: string[],
-): Promise<PolicySource[]> {
-  return readPolicies(await findPoliciesOf(db, organizationId, targetIds));
 }
 
 /**

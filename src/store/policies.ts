@@ -1,5 +1,6 @@
 import { type Expression, sql } from "kysely";
 import type { Queryable, Transaction } from "./database.ts";
+import type { ParsedStatement } from "./schema.ts";
 
 export interface PolicyRow {
   id: string;
@@ -7,17 +8,21 @@ export interface PolicyRow {
   name: string;
   description: string;
   text: string;
+  statements: ParsedStatement[];
   version: number;
   create_time: Date;
   update_time: Date;
 }
 
-/** A policy that applies to somebody: name and text are null where it comes with the product. */
+/** What a policy says: its text, and what that was taken apart to. */
+export type PolicyText = Pick<PolicyRow, "text" | "statements">;
+
+/** A policy that applies to somebody: the rest is null where it comes with the product. */
 export type PolicyItem = [
   policyId: string,
   targetId: string,
   name: string | null,
-  text: string | null,
+  statements: ParsedStatement[] | null,
 ];
 
 /** Selects the groups of a member in JSON; null where it is in none. */
@@ -37,7 +42,7 @@ export function policiesOf(
   targets: Expression<unknown>[],
 ) {
   return sql<string | null>`(
-    select json_agg(json_build_array(policy_id, target_id, policies.name, policies.text)
+    select json_agg(json_build_array(policy_id, target_id, policies.name, policies.statements)
       order by policy_id, target_id)::text
     from policy_attachments left join policies
       on policies.id = policy_id and policies.organization_id = policy_attachments.organization_id
@@ -50,11 +55,11 @@ export function policiesOf(
 /** @returns undefined when the name is taken */
 export async function insertPolicy(
   tx: Transaction,
-  row: Pick<PolicyRow, "id" | "organization_id" | "name" | "description" | "text">,
+  row: Pick<PolicyRow, "id" | "organization_id" | "name" | "description"> & PolicyText,
 ): Promise<PolicyRow | undefined> {
   return tx
     .insertInto("policies")
-    .values(row)
+    .values({ ...row, statements: JSON.stringify(row.statements) })
     .onConflict((conflict) => conflict.columns(["organization_id", "name"]).doNothing())
     .returningAll()
     .executeTakeFirst();
@@ -129,15 +134,23 @@ export async function isPolicyNameTaken(
   return other !== undefined;
 }
 
+/** What can be changed of a policy. */
+export type PolicyChanges = Partial<Pick<PolicyRow, "name" | "description"> & PolicyText>;
+
 /** Changes a row that the transaction holds, and its version with it. */
 export async function updatePolicy(
   tx: Transaction,
   row: PolicyRow,
-  changes: Partial<Pick<PolicyRow, "name" | "description" | "text">>,
+  { statements, ...changes }: PolicyChanges,
 ): Promise<PolicyRow> {
   return tx
     .updateTable("policies")
-    .set({ ...changes, version: sql`version + 1`, update_time: sql`now()` })
+    .set({
+      ...changes,
+      ...(statements && { statements: JSON.stringify(statements) }),
+      version: sql`version + 1`,
+      update_time: sql`now()`,
+    })
     .where("organization_id", "=", row.organization_id)
     .where("id", "=", row.id)
     .returningAll()

@@ -1,3 +1,4 @@
+import type { PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
 import type { ColumnType, Generated } from "kysely";
 
 /** The tables, as the newest migration leaves them. Times are `timestamptz`; ids are TypeIDs. */
@@ -97,6 +98,14 @@ interface GroupMemberTable {
   create_time: Generated<Date>;
 }
 
+/** A statement of a policy, with its form in Cedar's JSON. */
+export interface ParsedStatement {
+  text: string;
+  /** Where it begins in the policy's text, from 1. */
+  line: number;
+  json: PolicyJson;
+}
+
 interface PolicyTable {
   id: string;
   organization_id: string;
@@ -104,6 +113,8 @@ interface PolicyTable {
   description: string;
   /** Cedar. */
   text: string;
+  /** The text, taken apart. */
+  statements: ColumnType<ParsedStatement[], string, string>;
   version: Generated<number>;
   create_time: Generated<Date>;
   update_time: Generated<Date>;

@@ -5,7 +5,7 @@ import {
 import { alreadyExists, limitReached, notFound } from "../../errors.ts";
 import { managedPolicies } from "../../iam/managed-policies.ts";
 import { ensureValidPolicy } from "../../iam/policy-text.ts";
-import { statementsOf } from "../../iam/statement.ts";
+import { parseStatements, statementsIn } from "../../iam/statement.ts";
 import { newId } from "../../ids.ts";
 import type { Transaction } from "../../store/database.ts";
 import { countPolicies, findPolicy, insertPolicy } from "../../store/policies.ts";
@@ -29,17 +29,18 @@ export const createPolicy: Handler<typeof PolicyService.method.createPolicy> = a
     const { whole } = await findSchema(tx, organizationId);
     ensureValidPolicy(text, whole, "text");
     const id = newId("pol");
-    const statements = statementsOf({ policyId: id, policyName: name, targetId: "", text });
-    const binding = await statementsOfTargets(tx, call, [organizationId]);
-    await ensureMayGrant(tx, call, { statements, binding });
+    const statements = parseStatements(text);
+    await ensureMayGrant(tx, call, {
+      statements: statementsIn(statements, { policyId: id, policyName: name, targetId: "" }),
+      binding: await statementsOfTargets(tx, call, [organizationId]),
+    });
     const { resourceId, repeated } = await claim(tx, call, CreatePolicyRequestSchema, request, id);
     call.resourceId = resourceId;
     if (repeated) return findPolicy(tx, organizationId, resourceId);
     await ensureRoom(tx, organizationId);
     const taken = managedPolicies.some((policy) => policy.name === name);
-    const created = taken
-      ? undefined
-      : await insertPolicy(tx, { id, organization_id: organizationId, name, description, text });
+    const row = { id, organization_id: organizationId, name, description, text, statements };
+    const created = taken ? undefined : await insertPolicy(tx, row);
     if (created === undefined) throw alreadyExists("policy", name, "Choose another name.");
     return created;
   });

@@ -1,6 +1,6 @@
 import { notFound } from "../../errors.ts";
-import { findManagedPolicy } from "../../iam/managed-policies.ts";
-import { type Statement, statementsOf } from "../../iam/statement.ts";
+import { findManagedPolicy, managedStatements } from "../../iam/managed-policies.ts";
+import { type Statement, statementsIn } from "../../iam/statement.ts";
 import type { Queryable } from "../../store/database.ts";
 import { findPolicy } from "../../store/policies.ts";
 
@@ -13,17 +13,12 @@ export async function findStatements(
   organizationId: string,
   policyId: string,
 ): Promise<Statement[]> {
-  const { name, text } = await findPolicyText(db, organizationId, policyId);
-  return statementsOf({ policyId, policyName: name, targetId: "", text });
-}
-
-/** @throws ServiceError NOT_FOUND */
-export async function findPolicyText(
-  db: Queryable,
-  organizationId: string,
-  policyId: string,
-): Promise<{ name: string; text: string }> {
-  const policy = findManagedPolicy(policyId) ?? (await findPolicy(db, organizationId, policyId));
+  const origin = { policyId, targetId: "" };
+  const managed = findManagedPolicy(policyId);
+  if (managed !== undefined) {
+    return managedStatements(managed, { ...origin, policyName: managed.name });
+  }
+  const policy = await findPolicy(db, organizationId, policyId);
   if (policy === undefined) throw notFound("policy", policyId);
-  return policy;
+  return statementsIn(policy.statements, { ...origin, policyName: policy.name });
 }

@@ -6,14 +6,20 @@ import type {
   PolicyService,
   TestPolicyChangeRequest,
 } from "../../../gen/pdaas/v1/policy_service_pb.ts";
-import { readPolicies } from "../../auth/policy-slices.ts";
+import { readStatements } from "../../auth/policy-slices.ts";
 import { type Authentication, decide, type Question } from "../../iam/authorize.ts";
+import { directStatements } from "../../iam/managed-policies.ts";
 import { isWithin } from "../../iam/permissions.ts";
 import { PolicySlice } from "../../iam/policy-slice.ts";
 import { ensureValidPolicy } from "../../iam/policy-text.ts";
 import type { Principal } from "../../iam/principal.ts";
 import { judgedMethods } from "../../iam/schema.ts";
-import type { PolicySource } from "../../iam/statement.ts";
+import {
+  type ParsedStatement,
+  parseStatements,
+  type Statement,
+  statementsIn,
+} from "../../iam/statement.ts";
 import { type AuditEventRow, listRecentCalls } from "../../store/audit-events.ts";
 import { findServiceAccountMember, findUserMember } from "../../store/members.ts";
 import { checkOf } from "../access/explain-access.ts";
@@ -22,7 +28,7 @@ import type { App } from "../app.ts";
 import type { Call } from "../call.ts";
 import { lookUpIn } from "../entities.ts";
 import type { Handler } from "../handler.ts";
-import { findPolicyText } from "./find-policy.ts";
+import { findStatements } from "./find-policy.ts";
 import { findSchema } from "./policy-schema.ts";
 
 const defaultDays = 7;
@@ -60,8 +66,8 @@ export const testPolicyChange: Handler<typeof PolicyService.method.testPolicyCha
 /** A policy as it would be, and what it would be attached to besides, or no more. */
 interface Proposal {
   policyId: string;
-  policyName: string;
-  text: string;
+  /** As if it were attached to a target. */
+  statementsFor(targetId: string): Statement[];
   attachTo: readonly string[];
   detachFrom: readonly string[];
 }
@@ -73,14 +79,17 @@ async function readProposal(
 ): Promise<Proposal> {
   const { policyId, text, attachTo, detachFrom } = request;
   const { organizationId } = call.principal;
-  const known =
-    policyId === "" ? { name: "", text } : await findPolicyText(app.db, organizationId, policyId);
-  const wanted = text === "" ? known.text : text;
-  const { whole } = await findSchema(app.db, organizationId);
-  ensureValidPolicy(wanted, whole, "text");
+  const known = policyId === "" ? [] : await findStatements(app.db, organizationId, policyId);
+  let wanted: readonly ParsedStatement[] = known;
+  if (text !== "" || policyId === "") {
+    const { whole } = await findSchema(app.db, organizationId);
+    ensureValidPolicy(text, whole, "text");
+    wanted = parseStatements(text);
+  }
   // One that is not there yet has no identifier, and must not be taken for permissions given directly.
-  const id = policyId || "pol_new";
-  return { policyId: id, policyName: known.name, text: wanted, attachTo, detachFrom };
+  const origin = { policyId: policyId || "pol_new", policyName: known[0]?.policyName ?? "" };
+  const statementsFor = (targetId: string) => statementsIn(wanted, { ...origin, targetId });
+  return { policyId: origin.policyId, statementsFor, attachTo, detachFrom };
 }
 
 /** Who has made recorded calls, as they are, and as the change would make them. */
@@ -114,26 +123,29 @@ class Callers {
     const row = principalId.startsWith("usr_")
       ? await findUserMember(db, this.#organizationId, principalId)
       : await findServiceAccountMember(db, this.#organizationId, principalId);
-    const policies = changed(readPolicies(row?.policies ?? null), this.#proposal, before);
-    return {
+    const statements = changed(
+      [...directStatements(row?.permissions ?? []), ...readStatements(row?.policies ?? null)],
+      this.#proposal,
       before,
-      after: { ...before, policies: new PolicySlice(row?.permissions ?? [], policies) },
-    };
+    );
+    return { before, after: { ...before, policies: new PolicySlice(statements) } };
   }
 }
 
-/** The policies that would apply to a principal. */
+/** The statements that would apply to a principal. */
 function changed(
-  policies: PolicySource[],
-  { policyId, policyName, text, attachTo, detachFrom }: Proposal,
+  statements: Statement[],
+  { policyId, statementsFor, attachTo, detachFrom }: Proposal,
   { id, organizationId, accountId, groups }: Principal,
-): PolicySource[] {
-  const kept = policies
-    .filter((policy) => policy.policyId !== policyId || !detachFrom.includes(policy.targetId))
-    .map((policy) => (policy.policyId === policyId ? { ...policy, text } : policy));
-  const targets = [id, organizationId, accountId, ...groups].filter((name) => name !== "");
-  const added = attachTo.filter((target) => targets.includes(target));
-  return [...kept, ...added.map((targetId) => ({ policyId, policyName, targetId, text }))];
+): Statement[] {
+  const others = statements.filter((statement) => statement.policyId !== policyId);
+  const attached = statements.filter((statement) => statement.policyId === policyId);
+  const own = [id, organizationId, accountId, ...groups].filter((name) => name !== "");
+  const targets = new Set([
+    ...attached.map(({ targetId }) => targetId).filter((name) => !detachFrom.includes(name)),
+    ...attachTo.filter((target) => own.includes(target)),
+  ]);
+  return [...others, ...[...targets].flatMap(statementsFor)];
 }
 
 interface Answers {

@@ -5,10 +5,11 @@ import type {
 import { alreadyExists, type FieldViolation, invalidFields } from "../../errors.ts";
 import { managedPolicies } from "../../iam/managed-policies.ts";
 import { ensureValidPolicy } from "../../iam/policy-text.ts";
-import { statementsOf } from "../../iam/statement.ts";
+import { type ParsedStatement, parseStatements, statementsIn } from "../../iam/statement.ts";
 import type { Transaction } from "../../store/database.ts";
 import {
   isPolicyNameTaken,
+  type PolicyChanges,
   type PolicyRow,
   updatePolicy as updateRow,
 } from "../../store/policies.ts";
@@ -33,7 +34,7 @@ export const updatePolicy: Handler<typeof PolicyService.method.updatePolicy> = a
     const policy = await lockPolicy(tx, call, request);
     const { name, text } = changes;
     if (name !== undefined) await ensureNameFree(tx, policy, name);
-    if (text !== undefined) await ensureMayRewrite(tx, call, policy, text);
+    if (text !== undefined) changes.statements = await rewritten(tx, call, policy, text);
     const updated = await updateRow(tx, policy, changes);
     if (text !== undefined) await ensureAdministratorLeft(tx, call);
     return updated;
@@ -41,9 +42,7 @@ export const updatePolicy: Handler<typeof PolicyService.method.updatePolicy> = a
   return { policy: toPolicy(row) };
 };
 
-type Changes = Partial<Pick<PolicyRow, "name" | "description" | "text">>;
-
-function changesOf(request: UpdatePolicyRequest): Changes {
+function changesOf(request: UpdatePolicyRequest): PolicyChanges {
   const fields = maskedFields(request.updateMask, ["name", "description", "text"]);
   const { name, description, text } = request;
   const violations: FieldViolation[] = [];
@@ -67,18 +66,23 @@ async function ensureNameFree(tx: Transaction, policy: PolicyRow, name: string):
   throw alreadyExists("policy", name, "Choose another name.");
 }
 
-/** What the new text permits more, and what it forbids no more, must be the caller's to give. */
-async function ensureMayRewrite(
+/**
+ * Takes the new text apart. What it permits more, and what it forbids no more, must be the caller's to
+ * give.
+ */
+async function rewritten(
   tx: Transaction,
   call: Call,
   policy: PolicyRow,
   text: string,
-): Promise<void> {
+): Promise<ParsedStatement[]> {
   const { organization_id: organizationId, id: policyId, name: policyName } = policy;
+  const origin = { policyId, policyName, targetId: "" };
   const { whole } = await findSchema(tx, organizationId);
   ensureValidPolicy(text, whole, "text");
-  const before = statementsOf({ policyId, policyName, targetId: "", text: policy.text });
-  const after = statementsOf({ policyId, policyName, targetId: "", text });
+  const parsed = parseStatements(text);
+  const before = statementsIn(policy.statements, origin);
+  const after = statementsIn(parsed, origin);
   const textsBefore = new Set(before.map((statement) => statement.text));
   const textsAfter = new Set(after.map((statement) => statement.text));
   const statements = [
@@ -86,8 +90,10 @@ async function ensureMayRewrite(
     ...freedBy(before.filter((statement) => !textsAfter.has(statement.text))),
   ];
   const permits = statements.filter(({ json }) => json.effect === "permit");
-  if (permits.length === 0) return;
-  const binding = await statementsOfTargets(tx, call, [organizationId]);
-  await ensureMayGrant(tx, call, { statements: permits, binding });
-  await ensureMayEmpowerOthers(tx, call);
+  if (permits.length > 0) {
+    const binding = await statementsOfTargets(tx, call, [organizationId]);
+    await ensureMayGrant(tx, call, { statements: permits, binding });
+    await ensureMayEmpowerOthers(tx, call);
+  }
+  return parsed;
 }
