@@ -4,13 +4,15 @@
 //
 // - floor, grpc, http, stored: CPU and rate of signed reads on each server, beside a bare grpc-js echo;
 // - scale: CPU of a call with a million keys to that with a hundred, and the memory of a cached key in
-//   the service and of a nonce in Redis, in bytes.
+//   the service and of a nonce in Redis, in bytes;
+// - access: what a decision costs, of a principal with 20 policies.
 //
 // Servers and load generator are processes of their own, pinned apart where the system allows it.
 // The machine may be noisy, so what is compared is measured in turn, many times over, and medians
 // count: of the figures, and of the ratios within the same round. Postgres and Redis are real.
 
 import { parseArgs } from "node:util";
+import { measureAccess } from "./access.ts";
 import { measureCalls } from "./calls.ts";
 import { measureNonces } from "./nonces.ts";
 import { measureScale } from "./scale.ts";
@@ -25,7 +27,8 @@ const { values: options } = parseArgs({
 
 const calls = await measureCalls(Number(options.rounds), Number(options.seconds) * 1_000);
 const scale = await measureScale(Math.ceil(Number(options.rounds) / 2));
-print({ ...calls, scale: { ...scale, nonce_bytes: await measureNonces() } });
+const access = await measureAccess();
+print({ ...calls, scale: { ...scale, nonce_bytes: await measureNonces() }, access: { ...access } });
 
 function print(result: Record<string, object>): void {
   if (options.json) {

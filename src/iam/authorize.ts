@@ -35,6 +35,7 @@ export type LookUp = (entities: readonly EntityUid[]) => Promise<EntityJson[]>;
 
 /** Answers that depend on more than the action, by all that they depend on. */
 const decisions = new LRUCache<string, Decision>({ max: 50_000 });
+const maxIdLength = 100;
 /** What is another one on each call. */
 const unrepeatable = ["time", "requestId", wholeContext];
 
@@ -76,8 +77,10 @@ function dependsOnCall({ principal, resource, context }: Plan): boolean {
  * call. What no policy looks at is left out.
  */
 function keyOf(question: Question, plan: Plan): string | undefined {
-  if (unrepeatable.some((name) => plan.context.has(name))) return undefined;
   const { principal, action, resource, circumstances } = question;
+  // An identifier that nothing has may be of any length.
+  if (resource.id.length > maxIdLength) return undefined;
+  if (unrepeatable.some((name) => plan.context.has(name))) return undefined;
   const { context } = plan;
   return JSON.stringify([
     principal.policies.serial,

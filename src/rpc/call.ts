@@ -108,7 +108,7 @@ export class Call implements Circumstances {
       action: this.method.action,
       resourceType: this.method.access.resourceType,
       resourceId: this.resourceId,
-      parentId: this.method.resourceField === undefined ? this.judgedId : "",
+      parentId: this.method.resourceField === undefined ? this.judgedId.slice(0, 100) : "",
       requestId: this.requestId,
       address: this.address,
       userAgent: this.userAgent,

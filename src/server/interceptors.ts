@@ -51,7 +51,8 @@ export function serve(
   request: MessageShape<DescMessage>,
 ): Promise<MessageInitShape<DescMessage>> {
   const { desc, resourceField, judgedBy } = call.method;
-  call.resourceId = idIn(request, resourceField);
+  // Not validated yet, and bound for the audit log.
+  call.resourceId = withoutSecrets(idIn(request, resourceField)).slice(0, 100);
   call.judgedId = idIn(request, judgedBy?.field);
   const handle = () => {
     validate(desc.input, request);
@@ -64,6 +65,5 @@ export function serve(
 function idIn(request: Message, field: string | undefined): string {
   if (field === undefined) return "";
   const id = (request as unknown as Record<string, unknown>)[field];
-  // Not validated yet, and bound for the audit log.
-  return typeof id === "string" ? withoutSecrets(id).slice(0, 100) : "";
+  return typeof id === "string" ? id : "";
 }

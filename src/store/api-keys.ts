@@ -1,7 +1,7 @@
-import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import { type CompiledQuery, type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { allowlistsOf } from "./allowlists.ts";
 import { lastUse, type UseJson } from "./api-key-uses.ts";
-import type { Database, Queryable, Transaction } from "./database.ts";
+import { type Database, planOnce, type Queryable, type Transaction } from "./database.ts";
 import { type AccessColumns, serviceAccountAccess } from "./members.ts";
 import { type JoinedOrganization, organizationColumns } from "./organizations.ts";
 import type { Schema } from "./schema.ts";
@@ -67,11 +67,25 @@ export async function insertApiKey(
   return tx.insertInto("api_keys").values(row).returningAll().executeTakeFirstOrThrow();
 }
 
+let credentialQuery: CompiledQuery<CredentialRow> | undefined;
+
 /** Not scoped to an organization: the access key is what tells which one the caller belongs to. */
 export async function findCredential(
   db: Queryable,
   accessKey: string,
 ): Promise<CredentialRow | undefined> {
+  if (credentialQuery === undefined) {
+    credentialQuery = credentials(db).where("api_keys.access_key", "=", accessKey).compile();
+    planOnce(credentialQuery, "credential");
+  }
+  const { rows } = await db.executeQuery<CredentialRow>({
+    ...credentialQuery,
+    parameters: [accessKey],
+  });
+  return rows[0];
+}
+
+function credentials(db: Queryable) {
   return db
     .selectFrom("api_keys")
     .innerJoin("service_accounts", "service_accounts.id", "api_keys.service_account_id")
@@ -105,9 +119,7 @@ export async function findCredential(
       ]).as("allowlists"),
     ])
     .select(serviceAccountAccess)
-    .select(organizationColumns)
-    .where("api_keys.access_key", "=", accessKey)
-    .executeTakeFirst();
+    .select(organizationColumns);
 }
 
 export async function findApiKey(

@@ -51,6 +51,14 @@ export function openDatabase(
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: withoutSilent(pool) }) });
 }
 
+/** Names of prepared statements, by their text. */
+const prepared = new Map<string, string>();
+
+/** Has Postgres plan a statement once on each connection: it takes longer than to run it. */
+export function planOnce({ sql }: { sql: string }, name: string): void {
+  prepared.set(sql, name);
+}
+
 /** A connection that owes an answer is not used again: the next query would wait behind it. */
 function withoutSilent(pool: pg.Pool): PostgresPool {
   return {
@@ -61,7 +69,8 @@ function withoutSilent(pool: pg.Pool): PostgresPool {
       let isSilent = false;
       const query = async (text: string, values: unknown[]) => {
         try {
-          return await client.query(text, values);
+          const name = prepared.get(text);
+          return await client.query({ text, values, ...(name !== undefined && { name }) });
         } catch (error) {
           isSilent ||= (error as Error).message === "Query read timeout";
           throw error;

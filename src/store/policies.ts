@@ -47,7 +47,7 @@ export function policiesOf(
     from policy_attachments left join policies
       on policies.id = policy_id and policies.organization_id = policy_attachments.organization_id
     where policy_attachments.organization_id = ${organizationId}
-      and (target_id in (${sql.join([memberId, ...targets])}) or target_id in (
+      and target_id = any (array[${sql.join([memberId, ...targets])}] || array(
         select group_id from group_members
         where group_members.organization_id = ${organizationId} and member_id = ${memberId})))`;
 }
