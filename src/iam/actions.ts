@@ -43,19 +43,20 @@ const actionsByPermission = Map.groupBy(permissionByAction.keys(), (action) =>
 /** @param application what the organization's applications declare */
 export function universeOf(application: SchemaJson<string>): Universe {
   const members = new Map<string, string[]>();
+  const own: string[] = [];
   for (const [namespace, { actions }] of Object.entries(application)) {
-    for (const [id, { memberOf = [] }] of Object.entries(actions)) {
-      const own = actionName({ type: `${namespace}::Action`, id });
-      for (const parent of memberOf) {
-        const type = parent.type ?? `${namespace}::Action`;
-        const group = actionName({ type, id: parent.id });
-        members.set(group, [...(members.get(group) ?? []), own]);
+    for (const [id, { memberOf = [], appliesTo }] of Object.entries(actions)) {
+      const name = actionName({ type: `${namespace}::Action`, id });
+      // What applies to nothing is but a group.
+      if ((appliesTo?.resourceTypes.length ?? 0) > 0) own.push(name);
+      for (const group of memberOf) {
+        const key = actionName({ type: `${namespace}::Action`, id: group.id });
+        members.set(key, [...(members.get(key) ?? []), name]);
       }
-      if (!members.has(own)) members.set(own, []);
     }
   }
   return {
-    all: [...permissionByAction.keys(), ...members.keys()],
+    all: [...permissionByAction.keys(), ...own],
     expand: ({ type, id }) =>
       type === "Action"
         ? (actionsByPermission.get(id) ?? [id])

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
-import type { SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { isDeepStrictEqual } from "node:util";
+import type { NamespaceDefinition, SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { invalidFields, type ServiceError } from "../errors.ts";
 import { CedarFault } from "./cedar.ts";
 import { cedar, schemas, scratch } from "./engine.ts";
 import { describe } from "./policy-text.ts";
-import { contractSchema } from "./schema.ts";
+import { contractSchema, schemaText } from "./schema.ts";
 
 /** What an organization's applications declare, and the whole schema with it. */
 export interface OrganizationSchema {
@@ -35,24 +36,35 @@ export function organizationSchema(text: string): OrganizationSchema {
 export function readApplicationSchema(text: string, field: string): OrganizationSchema {
   if (text.trim() === "") return nothing;
   const invalid = (description: string) => invalidFields([{ field, description }]);
-  const application = parse(text, invalid);
+  const { "": own, ...application } = parse(text, invalid);
+  if (!isDeepStrictEqual(namesIn(own), namesIn(contractSchema[""]))) {
+    throw invalid("must declare everything in a namespace, such as namespace Shop { … }");
+  }
   for (const [namespace, { actions }] of Object.entries(application)) {
-    if (namespace === "") {
-      throw invalid("must declare everything in a namespace, such as namespace Shop { … }");
-    }
-    const parents = Object.values(actions).flatMap(({ memberOf = [] }) => memberOf);
-    if (parents.some(({ type }) => type !== undefined && !type.startsWith(`${namespace}::`))) {
-      throw invalid(`has an action of ${namespace} in a group of another namespace`);
+    for (const group of Object.values(actions).flatMap(({ memberOf = [] }) => memberOf)) {
+      const type = `${namespace}::Action`;
+      const isOwn = [undefined, "Action", type].includes(group.type);
+      if (!isOwn || !Object.hasOwn(actions, group.id)) {
+        throw invalid(
+          `has an action of ${namespace} in a group that ${namespace} does not declare`,
+        );
+      }
+      group.type = type;
     }
   }
-  const whole = { ...contractSchema, ...application };
-  const answer = guarded(() => scratch.call((module) => module.checkParseSchema(whole)), invalid);
-  if (answer.type === "failure") throw invalid(explain(answer.errors[0]?.message ?? ""));
-  return { application, whole };
+  return { application, whole: { ...contractSchema, ...application } };
 }
 
+/** All that a namespace declares. */
+function namesIn(namespace: NamespaceDefinition<string> | undefined): string[][] {
+  const { entityTypes = {}, actions = {}, commonTypes = {} } = namespace ?? {};
+  return [entityTypes, actions, commonTypes].map((declared) => Object.keys(declared).sort());
+}
+
+/** Reads a schema together with the service's own, whose types it may name. */
 function parse(text: string, invalid: (description: string) => ServiceError): SchemaJson<string> {
-  const answer = guarded(() => scratch.call((module) => module.schemaToJson(text)), invalid);
+  const all = `${text}\n${schemaText(contractSchema)}`;
+  const answer = guarded(() => scratch.call((module) => module.schemaToJson(all)), invalid);
   if (answer.type === "success") return answer.json;
   throw invalid(answer.errors.map((error) => describe(error, text)).join("; "));
 }
@@ -64,8 +76,4 @@ function guarded<T>(work: () => T, invalid: (description: string) => ServiceErro
     if (error instanceof CedarFault) throw invalid("is nested too deeply");
     throw error;
   }
-}
-
-function explain(message: string): string {
-  return `cannot be used: ${message}`;
 }

@@ -111,6 +111,18 @@ function covers(
   );
 }
 
+/**
+ * What a statement that names a group may come to permit to whoever joins or leaves it: what it says of
+ * that group may hold or not, and so is left out.
+ */
+export function withoutGroup(statement: Statement, groupId: string): Statement {
+  const names = (part: unknown) => JSON.stringify(part).includes(JSON.stringify(groupId));
+  const { json } = statement;
+  const resource = names(json.resource) ? ({ op: "All" } as const) : json.resource;
+  const conditions = json.conditions.filter((clause) => !names(clause));
+  return { ...statement, json: { ...json, effect: "permit", resource, conditions } };
+}
+
 function concerns(own: Statement, action: string, universe: Universe): boolean {
   const named = namedActions(own);
   if (named === undefined) return true;

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { policySlice } from "../auth/policy-slices.ts";
+import { policySlice, readStatements } from "../auth/policy-slices.ts";
 import { serviceAccountPrincipal, userPrincipal } from "../auth/principals.ts";
 import { notFound } from "../errors.ts";
 import { universeOf } from "../iam/actions.ts";
 import { organizationSchema } from "../iam/application-schema.ts";
-import { ensureCovers, type Grant } from "../iam/boundary.ts";
+import { ensureCovers, type Grant, withoutGroup } from "../iam/boundary.ts";
 import { directStatements } from "../iam/managed-policies.ts";
 import type { PolicySlice } from "../iam/policy-slice.ts";
 import type { Principal } from "../iam/principal.ts";
@@ -12,8 +12,9 @@ import { forbids, type Statement, wholeContext } from "../iam/statement.ts";
 import { findApiKey } from "../store/api-keys.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { findPoliciesOf, findServiceAccountMember, findUserMember } from "../store/members.ts";
-import { findApplicationSchema } from "../store/policies.ts";
+import { findApplicationSchema, findPoliciesNaming } from "../store/policies.ts";
 import type { Call } from "./call.ts";
+import { ensureMayEmpowerOthers } from "./empower-others.ts";
 
 /**
  * Holds that a caller hands out nothing that it does not have itself.
@@ -100,6 +101,27 @@ async function countsAlike(
 
 function readsKey({ reads }: Statement): boolean {
   return reads.context.has("apiKey") || reads.context.has(wholeContext);
+}
+
+/**
+ * The same for who is in a group: whoever joins it or leaves it comes under other statements, wherever they
+ * are attached, that name the group.
+ * @param attached what the policies that are attached to the group itself come to permit by that
+ */
+export async function ensureMayRegroup(
+  tx: Transaction,
+  call: Call,
+  { groupId, memberId = "" }: { groupId: string; memberId?: string },
+  attached: readonly Statement[],
+): Promise<void> {
+  const { organizationId } = call.principal;
+  const naming = readStatements(await findPoliciesNaming(tx, organizationId, groupId));
+  const quoted = JSON.stringify(groupId);
+  const statements = naming
+    .filter(({ json }) => JSON.stringify(json).includes(quoted))
+    .map((statement) => withoutGroup(statement, groupId));
+  await ensureMayGrant(tx, call, { statements });
+  if (statements.length + attached.length > 0) await ensureMayEmpowerOthers(tx, call, memberId);
 }
 
 /** What comes of it when a statement that forbids something is taken away. */

@@ -52,6 +52,22 @@ export function policiesOf(
         where group_members.organization_id = ${organizationId} and member_id = ${memberId})))`;
 }
 
+/** Attached policies whose statements have a text in them, such as an identifier: see policiesOf. */
+export async function findPoliciesNaming(
+  db: Queryable,
+  organizationId: string,
+  text: string,
+): Promise<string | null> {
+  const { rows } = await sql<{ policies: string | null }>`
+    select json_agg(json_build_array(policy_id, target_id, policies.name, policies.statements))::text
+      as policies
+    from policy_attachments join policies
+      on policies.id = policy_id and policies.organization_id = policy_attachments.organization_id
+    where policy_attachments.organization_id = ${organizationId}
+      and position(${text} in policies.statements::text) > 0`.execute(db);
+  return rows[0]?.policies ?? null;
+}
+
 /** @returns undefined when the name is taken */
 export async function insertPolicy(
   tx: Transaction,

@@ -7,7 +7,8 @@ import type { CheckedAccess } from "./check.ts";
 export function remediesOf(check: AccessCheck, checked: CheckedAccess): string[] {
   const { decision, obstacle } = checked;
   const broken = decision.errors.map(
-    ({ statement, message }) => `${nameOf(statement)} could not be evaluated: ${message}.`,
+    ({ statement, message }) =>
+      `Mend ${nameOf(statement)}, which could not be evaluated and did not count: ${message}.`,
   );
   const first = obstacleRemedies[obstacle]?.(check, checked) ?? [];
   if (decision.permitted) {
@@ -55,7 +56,7 @@ function nearMisses({ action }: AccessCheck, { principal, permission }: CheckedA
     ) ?? true;
   return principal.policies.statements
     .filter((statement) => !forbids(statement) && names(statement))
-    .map((s) => `${nameOf(s)} permits the action, but what it asks for does not hold here.`);
+    .map((s) => `Call as ${nameOf(s)} asks for: it permits the action, but does not hold here.`);
 }
 
 function suggestion(check: AccessCheck, { resource, principal }: CheckedAccess): string {
@@ -66,9 +67,9 @@ function suggestion(check: AccessCheck, { resource, principal }: CheckedAccess):
 }
 
 function nameOf(statement: Statement | undefined): string {
-  if (statement === undefined) return "A statement";
+  if (statement === undefined) return "a statement";
   const { policyId, policyName, line } = statement;
   return policyId === ""
-    ? "A permission that was given directly"
+    ? "a permission that was given directly"
     : `the statement in line ${line} of ${policyId} (${policyName})`;
 }

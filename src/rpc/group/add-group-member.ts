@@ -11,8 +11,7 @@ import {
 } from "../../store/groups.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
-import { ensureMayEmpowerOthers } from "../empower-others.ts";
-import { ensureMayGrant, findPrincipal, statementsOfTargets } from "../grants.ts";
+import { ensureMayGrant, ensureMayRegroup, findPrincipal, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { toGroupMember } from "../resources.ts";
 import { lockGroup } from "./lock-group.ts";
@@ -32,7 +31,8 @@ export const addGroupMember: Handler<typeof GroupService.method.addGroupMember> 
     // Whoever joins a group may do what the group may.
     const statements = await statementsOfTargets(tx, call, [group.id]);
     await ensureMayGrant(tx, call, { statements, binding: policies.statements });
-    if (!statements.every(forbids)) await ensureMayEmpowerOthers(tx, call, memberId);
+    const permits = statements.filter((statement) => !forbids(statement));
+    await ensureMayRegroup(tx, call, { groupId: group.id, memberId }, permits);
     const known = await findGroupMember(tx, group, memberId);
     if (known !== undefined) return known;
     await ensureRoom(tx, group, memberId);

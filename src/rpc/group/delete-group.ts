@@ -2,7 +2,7 @@ import type { GroupService } from "../../../gen/pdaas/v1/group_service_pb.ts";
 import { deleteGroup as deleteRow } from "../../store/groups.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
-import { ensureMayGrant, freedBy, statementsOfTargets } from "../grants.ts";
+import { ensureMayGrant, ensureMayRegroup, freedBy, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { lockGroup } from "./lock-group.ts";
 
@@ -15,6 +15,7 @@ export const deleteGroup: Handler<typeof GroupService.method.deleteGroup> = asyn
     const group = await lockGroup(tx, call, request);
     const statements = freedBy(await statementsOfTargets(tx, call, [group.id]));
     await ensureMayGrant(tx, call, { statements });
+    await ensureMayRegroup(tx, call, { groupId: group.id }, statements);
     await deleteRow(tx, group);
     await ensureAdministratorLeft(tx, call);
   });

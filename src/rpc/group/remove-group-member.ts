@@ -2,7 +2,7 @@ import type { GroupService } from "../../../gen/pdaas/v1/group_service_pb.ts";
 import { deleteGroupMember } from "../../store/groups.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
-import { ensureMayGrant, freedBy, statementsOfTargets } from "../grants.ts";
+import { ensureMayGrant, ensureMayRegroup, freedBy, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { lockGroup } from "./lock-group.ts";
 
@@ -15,6 +15,7 @@ export const removeGroupMember: Handler<typeof GroupService.method.removeGroupMe
     const group = await lockGroup(tx, call, request);
     const statements = freedBy(await statementsOfTargets(tx, call, [group.id]));
     await ensureMayGrant(tx, call, { statements });
+    await ensureMayRegroup(tx, call, { groupId: group.id, memberId: request.memberId }, statements);
     await deleteGroupMember(tx, group, request.memberId);
     await ensureAdministratorLeft(tx, call);
   });
