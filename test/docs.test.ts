@@ -1,6 +1,14 @@
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { Client } from "pdaas";
@@ -23,13 +31,24 @@ const pages = new Map(
     .filter((name) => name.endsWith(".md"))
     .map((name) => [join("docs", name), read(join("docs", name))]),
 );
-const guides = ["creating-service-accounts", "api-keys", "ip-allowlists"] as const;
+const guides = [
+  "creating-service-accounts",
+  "api-keys",
+  "ip-allowlists",
+  "policies-and-groups",
+] as const;
 const guide = (name: (typeof guides)[number]) => pages.get(join("docs", `${name}.md`)) as string;
 /** The snippets of a page in one language, which are one program. */
 const program = (page: string, language: string) =>
   [...page.matchAll(new RegExp(`\`\`\`${language}\\n(.+?)\`\`\``, "gs"))]
     .map(([, code]) => code)
     .join("\n");
+/** What a page has in Cedar, by the file that its first line names; without one it is named by a number. */
+const cedarFiles = (page: string) =>
+  [...page.matchAll(/```cedar\n(.+?)```/gs)].map(([, text = ""], i): [string, string] => {
+    const [, file = String(i)] = /^\/\/ (\S+\.cedar(?:schema)?)\n/.exec(text) ?? [];
+    return [file, text];
+  });
 let service: TestService;
 
 beforeAll(async () => {
@@ -38,9 +57,14 @@ beforeAll(async () => {
 afterAll(() => service[Symbol.asyncDispose]());
 
 /** Runs a program, and gives what it prints. */
-async function run(command: string, args: string[], env: Record<string, string> = {}) {
+async function run(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+  cwd = root,
+): Promise<string> {
   return new Promise<string>((resolve, reject) => {
-    const options = { cwd: root, env: { PATH: process.env.PATH, ...env } };
+    const options = { cwd, env: { PATH: process.env.PATH, ...env } };
     execFile(command, args, options, (error, stdout, stderr) =>
       error ? reject(new Error(`${stdout}${stderr}`)) : resolve(stdout),
     );
@@ -64,6 +88,47 @@ test("the worked example holds", () => {
   expect(signing).toContain(`\`signature: sig=:${mac}:\``);
 });
 
+/** A folder of its own for `work`, with files in it. */
+async function inFolder(files: Iterable<[string, string]>, work: (folder: string) => unknown) {
+  const folder = mkdtempSync(join(tmpdir(), "pdaas-docs-"));
+  try {
+    for (const [name, text] of files) writeFileSync(join(folder, name), text);
+    await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What each recipe shows. */
+const recipes = [
+  "1. reads: permitted",
+  "1. changes: PERMISSION_MISSING",
+  "2. elsewhere: PERMISSION_MISSING",
+  "2. lists: permitted PERMISSION_MISSING",
+  "2. gives more: PERMISSION_ESCALATION",
+  "3. rotates: permitted permitted",
+  "3. elsewhere: PERMISSION_MISSING",
+  "3. issues: PERMISSION_MISSING",
+  "4. here: PERMISSION_MISSING",
+  "4. at the office: true",
+  "4. for all actions: LAST_ADMINISTRATOR",
+  "5. a key: PERMISSION_MISSING",
+  "5. a session: permitted",
+  "6. staging: permitted PERMISSION_MISSING",
+  "6. live: permitted permitted",
+  "7. now: (permitted|PERMISSION_MISSING)",
+  "7. all day: permitted",
+  "7. never: PERMISSION_MISSING",
+  "8. the mailer: PERMISSION_MISSING",
+  "8. another one: permitted",
+  "9. the clerk: true false",
+  "9. the manager: true",
+  "10. was: false PERMISSION_MISSING",
+  "10. remedy: [^\\n]+",
+  "10. would change: ListApiKeys true false true",
+  "10. now: permitted",
+];
+
 describe("the snippets of a guide are a program", () => {
   test.each([
     ["creating-service-accounts", /svc_\w+ active.*ServiceAccounts\.read.*CreateServiceAccount/s],
@@ -75,37 +140,60 @@ describe("the snippets of a guide are a program", () => {
       "ip-allowlists",
       /is not on an allowlist.*service_account reported.*add this one first: 127\.0\.0\.1/s,
     ],
-  ] as const)("that runs: %s", async (name, output) => {
-    const { email, password, organizationSlug } = administrator;
-    const code = program(guide(name), "ts");
-    const printed = await run(process.execPath, ["--input-type=module-typescript", "-e", code], {
-      PDAAS_API_URL: service.httpUrl,
-      PDAAS_EMAIL: email,
-      PDAAS_PASSWORD: password,
-      PDAAS_ORGANIZATION: organizationSlug,
-    });
-    expect(printed).toMatch(output);
-  });
+    ["policies-and-groups", new RegExp(recipes.join("\\n(?:.*\\n)*?"))],
+  ] as const)(
+    "that runs: %s",
+    async (name, output) => {
+      const { email, password, organizationSlug } = administrator;
+      const page = guide(name);
+      await inFolder([["try.mts", program(page, "ts")], ...cedarFiles(page)], async (folder) => {
+        symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+        const env = {
+          PDAAS_API_URL: service.httpUrl,
+          PDAAS_EMAIL: email,
+          PDAAS_PASSWORD: password,
+          PDAAS_ORGANIZATION: organizationSlug,
+        };
+        expect(await run(process.execPath, ["try.mts"], env, folder)).toMatch(output);
+      });
+    },
+    120_000,
+  );
 
   test("with the right types", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "pdaas-docs-"));
     const files = guides.map((name) => `${name}.mts`);
-    for (const name of guides) {
-      writeFileSync(join(folder, `${name}.mts`), program(guide(name), "ts"));
-    }
     const compilerOptions = {
       noUnusedLocals: false,
       paths: { pdaas: [join(root, "sdk/typescript/src/index.ts")] },
       typeRoots: [join(root, "node_modules/@types")],
     };
     const config = { extends: join(root, "tsconfig.json"), compilerOptions, files, include: [] };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    try {
-      await run(join(root, "node_modules/.bin/tsc"), ["-p", folder]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const programs = guides.map((name) => [`${name}.mts`, program(guide(name), "ts")] as const);
+    const all = new Map([...programs, ["tsconfig.json", JSON.stringify(config)]]);
+    await inFolder(all, (folder) => run(join(root, "node_modules/.bin/tsc"), ["-p", folder]));
   });
+});
+
+test("every recipe has a policy, and a snippet that reads it from its file", () => {
+  const sections = guide("policies-and-groups")
+    .split(/^### (?=\d+\. )/m)
+    .slice(1);
+  expect(sections.map((section) => Number.parseInt(section, 10))).toEqual(
+    Array.from({ length: 10 }, (_, i) => i + 1),
+  );
+  for (const section of sections) {
+    const policies = cedarFiles(section).filter(([file]) => file.endsWith(".cedar"));
+    expect(policies, section).not.toEqual([]);
+    for (const [file] of policies) {
+      expect(program(section, "ts")).toMatch(new RegExp(`"${file.replace(".cedar", "")}["\\.]`));
+    }
+  }
+});
+
+test("a policy that is only shown is valid too", async () => {
+  const shown = cedarFiles(guide("policies-and-groups")).filter(([file]) => /^\d+$/.test(file));
+  expect(shown).not.toEqual([]);
+  for (const [, text] of shown) await service.admin.policies.testChange({ text });
 });
 
 test("a leaked key is reported as it is shown", async () => {
@@ -154,7 +242,7 @@ test("the table of permissions is the contract's", () => {
 });
 
 /** What is about a session or a secret of one's own. */
-const withoutSession = ["Login", "RefreshSession", "Logout", "ReportLeakedKey"];
+const withoutSession = ["Login", "RefreshSession", "Logout", "AcceptInvitation", "ReportLeakedKey"];
 
 test("the table of CIDRs is what the service says", () => {
   const rows = [

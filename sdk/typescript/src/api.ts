@@ -7,6 +7,23 @@ export {
   type PdaasErrorReason,
 } from "./errors.ts";
 export { Listing, type Page, type PageOptions } from "./listing.ts";
+export type {
+  AccessDecision,
+  AccessExplanation,
+  BatchAuthorizeParams,
+  DecidingStatement,
+  EffectivePermission,
+  EffectivePermissionsParams,
+  ExplainAccessParams,
+  RecordedCallParams,
+} from "./resources/access.ts";
+export type {
+  AccessCheck,
+  Attributes,
+  AttributeValue,
+  Entity,
+  EntityReference,
+} from "./resources/access-check.ts";
 export type { Account, AccountParams, CreateAccountParams } from "./resources/accounts.ts";
 export type {
   AddressTest,
@@ -50,7 +67,35 @@ export type {
   UpdateApiKeyParams,
 } from "./resources/api-keys.ts";
 export type { AuditEvent, ListAuditEventsParams } from "./resources/audit-events.ts";
+export type {
+  CreateGroupParams,
+  Group,
+  GroupChangeParams,
+  GroupMember,
+  GroupMemberParams,
+  GroupParams,
+  ListGroupMembersParams,
+  ListGroupsParams,
+  UpdateGroupParams,
+} from "./resources/groups.ts";
 export type { Organization, UpdateOrganizationParams } from "./resources/organizations.ts";
+export type {
+  CreatePolicyParams,
+  ListPolicyAttachmentsParams,
+  PolicyAttachmentParams,
+  PolicyChangeParams,
+  PolicyParams,
+  TestPolicyChangeParams,
+  UpdatePolicyParams,
+  UpdatePolicySchemaParams,
+} from "./resources/policies.ts";
+export type {
+  ChangedCall,
+  Policy,
+  PolicyAttachment,
+  PolicyChangeTest,
+  PolicySchema,
+} from "./resources/policy.ts";
 export type { Principal } from "./resources/principals.ts";
 export type { RateLimit } from "./resources/rate-limit.ts";
 export type {
@@ -61,4 +106,14 @@ export type {
   ServiceAccountParams,
   UpdateServiceAccountParams,
 } from "./resources/service-accounts.ts";
+export type {
+  AcceptedInvitation,
+  AcceptInvitationParams,
+  CreateUserParams,
+  Invitation,
+  UpdateUserParams,
+  User,
+  UserChangeParams,
+  UserParams,
+} from "./resources/users.ts";
 export { isSecretKey } from "./secret-key.ts";

@@ -1,11 +1,15 @@
 import type { Caller, CallOptions } from "./caller.ts";
+import { Access } from "./resources/access.ts";
 import { Accounts } from "./resources/accounts.ts";
 import { Allowlists } from "./resources/allowlists.ts";
 import { ApiKeys } from "./resources/api-keys.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
+import { Groups } from "./resources/groups.ts";
 import { Organizations } from "./resources/organizations.ts";
+import { Policies } from "./resources/policies.ts";
 import { type Principal, whoAmI } from "./resources/principals.ts";
 import { ServiceAccounts } from "./resources/service-accounts.ts";
+import { Users } from "./resources/users.ts";
 import type { Session } from "./session.ts";
 
 /** How a client reaches the service, and as whom. */
@@ -28,6 +32,10 @@ export abstract class ApiClient {
   readonly allowlists: Allowlists;
   readonly accounts: Accounts;
   readonly organizations: Organizations;
+  readonly users: Users;
+  readonly groups: Groups;
+  readonly policies: Policies;
+  readonly access: Access;
   readonly auditEvents: AuditEvents;
   readonly #connection: Connection;
 
@@ -39,6 +47,10 @@ export abstract class ApiClient {
     this.allowlists = new Allowlists(caller);
     this.accounts = new Accounts(caller);
     this.organizations = new Organizations(caller);
+    this.users = new Users(caller, anonymousCaller);
+    this.groups = new Groups(caller);
+    this.policies = new Policies(caller);
+    this.access = new Access(caller);
     this.auditEvents = new AuditEvents(caller);
   }
 

@@ -103,7 +103,17 @@ test.each([{ secretKey: "sk_x" }, { accessKey: "sa_x" }, { accessKey: "sa_x", se
   },
 );
 
-test("a login that lacks something in a browser: refused, and says what", () => {
-  const options = { baseUrl: "https://api.example.com", email: "a@b.example" };
-  expect(() => new Client(options as never)).toThrow("password and organizationSlug are missing");
+test.each([
+  [{ email: "a@b.example" }, "password and organizationSlug are missing"],
+  [{ email: undefined, password: "p", organizationSlug: "myorg" }, "email is missing"],
+  [{ email: undefined }, "email and password and organizationSlug are missing"],
+])("a login of %j in a browser: refused, and says what it lacks", (login, message) => {
+  const options = { baseUrl: "https://api.example.com", ...login };
+  expect(() => new Client(options as never)).toThrow(message);
+});
+
+test("a client without a login in a browser: shows where it calls, and has no session", async () => {
+  const client = new Client({ baseUrl: "https://api.example.com" });
+  expect(client.toJSON()).toEqual({ baseUrl: "https://api.example.com" });
+  await client.close();
 });

@@ -123,6 +123,9 @@ test.each([
       if (error instanceof PdaasError) void (error.reason === "PERMISSION_MISING");
     }
     const user = { baseUrl: "https://api.example.com", email: "", password: "", organizationSlug: "" };
+    new BrowserClient({ baseUrl: user.baseUrl });
+    // @ts-expect-error half a login
+    new BrowserClient({ baseUrl: user.baseUrl, email: "a@b.example" });
     // @ts-expect-error browsers never hold a secret
     new BrowserClient({ ...user, secretKey: "sk_x" });
     grpcSigningInterceptor({ accessKey: "sa_x", secretKey: "sk_x" });
@@ -134,6 +137,13 @@ test.each([
     new BrowserClient(user).useKey(key);
     const end: Date | undefined = predecessor.expireTime;
     void end;
+    const invoice = { type: "Shop::Invoice", id: "7", attributes: { amount: 40, due: new Date() } };
+    const asked = { principalId: "usr_x", action: 'Shop::Action::"refund"', resource: invoice };
+    const { permitted } = await client.access.authorize(asked);
+    const { remedies } = await client.access.explain({ requestId: "x" });
+    // @ts-expect-error Cedar has no null
+    await client.access.authorize({ ...asked, context: { at: null } });
+    void [permitted satisfies boolean, remedies satisfies string[]];
   `;
     writeFileSync(join(project, "program.ts"), program);
     const compiler = join(root, "node_modules/typescript/bin/tsc");

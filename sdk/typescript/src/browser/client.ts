@@ -1,22 +1,23 @@
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { anonymous, Caller } from "../caller.ts";
 import { ApiClient, type Connection } from "../client.ts";
-import { Session } from "../session.ts";
-import { baseUrlOf, type CommonOptions, limitsOf, loginOf } from "../settings.ts";
+import { type Login, Session } from "../session.ts";
+import { baseUrlOf, type CommonOptions, limitsOf, loginNames, loginOf } from "../settings.ts";
 
-/** Options of a client in a browser: a user's login. */
-export interface ClientOptions extends CommonOptions {
+/** Options of a client in a browser: a user's login, or nobody's. */
+export type ClientOptions = BrowserOptions & (Login | { [Name in keyof Login]?: never });
+
+interface BrowserOptions extends CommonOptions {
   /** Where the service is, such as `https://api.example.com`. */
   baseUrl: string;
-  email: string;
-  password: string;
-  /** The organization's slug, such as `myorg`. */
-  organizationSlug: string;
   accessKey?: never;
   secretKey?: never;
 }
 
-/** A client for browsers: of a user, who logs in. The tokens of the session stay in memory. */
+/**
+ * A client for browsers: of a user, who logs in. The tokens of the session stay in memory. Without a login
+ * it can do what takes none, such as `users.acceptInvitation`.
+ */
 export class Client extends ApiClient {
   /** @throws TypeError that names the option at fault */
   constructor(options: ClientOptions) {
@@ -31,15 +32,16 @@ function connect(options: ClientOptions): Connection {
     );
   }
   const baseUrl = baseUrlOf(options.baseUrl, "baseUrl");
-  const login = loginOf(options);
+  const login = loginNames.some((name) => name in options) ? loginOf(options) : undefined;
   const limits = limitsOf(options);
   const interceptors = [...(options.interceptors ?? [])];
   const transport = createConnectTransport({ baseUrl, interceptors });
-  const headers = {};
-  const anonymousCaller = new Caller({ transport, headers, credentials: anonymous, ...limits });
+  const settings = { transport, headers: {}, ...limits };
+  const anonymousCaller = new Caller({ ...settings, credentials: anonymous });
+  const common = { anonymousCaller, disconnect: () => {} };
+  if (login === undefined) return { ...common, caller: anonymousCaller, summary: { baseUrl } };
   const session = new Session(anonymousCaller, login);
-  const caller = new Caller({ transport, headers, credentials: session, ...limits });
+  const caller = new Caller({ ...settings, credentials: session });
   const { email, organizationSlug } = login;
-  const summary = { baseUrl, email, organizationSlug };
-  return { caller, anonymousCaller, session, disconnect: () => {}, summary };
+  return { ...common, caller, session, summary: { baseUrl, email, organizationSlug } };
 }

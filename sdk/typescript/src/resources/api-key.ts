@@ -7,6 +7,7 @@ import {
 } from "../../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { dateOf, filled, type NameOf, nameOf, present } from "./plain.ts";
 import { type RateLimit, toRateLimit } from "./rate-limit.ts";
+import { redacting } from "./redacted.ts";
 
 /** A credential of a service account, without its secret. */
 export interface ApiKey {
@@ -154,12 +155,7 @@ export function toIssuedApiKey(answer: {
   apiKey?: Message | undefined;
   secretKey: string;
 }): IssuedApiKey {
-  const key = { ...unwrapApiKey(answer), secretKey: answer.secretKey };
-  const redacted = () => ({ ...key, secretKey: "[redacted]" });
-  return Object.defineProperties(key, {
-    toJSON: { value: redacted },
-    [Symbol.for("nodejs.util.inspect.custom")]: { value: redacted },
-  });
+  return redacting({ ...unwrapApiKey(answer), secretKey: answer.secretKey }, "secretKey");
 }
 
 export function toRotatedApiKey(answer: RotateApiKeyResponse): RotatedApiKey {

@@ -25,6 +25,8 @@ export interface AuditEvent {
   resourceType: string;
   /** Empty when it is not known. */
   resourceId: string;
+  /** What the resource was to be created in or listed of; empty where there is no such thing. */
+  parentId: string;
   outcome: NameOf<typeof AuditOutcome>;
   /** Why it was refused, or would have been; it can say more than the caller was told. */
   reason: string;
@@ -97,6 +99,7 @@ function toAuditEvent(message: Message): AuditEvent {
     action: message.action,
     resourceType: message.resourceType,
     resourceId: message.resourceId,
+    parentId: message.parentId,
     outcome: nameOf(AuditOutcome, message.outcome),
     reason: message.reason,
     requestId: message.requestId,

@@ -20,7 +20,10 @@ export interface Principal {
   apiKeyId: string;
   /** The session of the call. */
   sessionId: string;
-  /** What the caller may do, sorted; `*` stands for everything. */
+  /**
+   * What the caller may do whatever it is about, sorted; `*` stands for everything. What policies permit
+   * with conditions is not among it: see `client.access.listEffectivePermissions`.
+   */
   permissions: string[];
 }
 
