@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { NamespaceDefinition, SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { LRUCache } from "lru-cache";
 import { invalidFields, type ServiceError } from "../errors.ts";
 import { CedarFault } from "./cedar.ts";
 import { cedar, schemas, scratch } from "./engine.ts";
 import { describe } from "./policy-text.ts";
-import { contractSchema, schemaText } from "./schema.ts";
+import { contractSchema, contractText } from "./schema.ts";
 
 /** What an organization's applications declare, and the whole schema with it. */
 export interface OrganizationSchema {
@@ -23,9 +24,16 @@ export function schemaName({ whole }: OrganizationSchema): string {
 
 const nothing: OrganizationSchema = { application: {}, whole: contractSchema };
 
+const known = new LRUCache<string, OrganizationSchema>({ max: 100 });
+
 /** @param text that was found valid; empty where nothing is declared */
 export function organizationSchema(text: string): OrganizationSchema {
-  return text === "" ? nothing : readApplicationSchema(text, "application_text");
+  let schema = known.get(text);
+  if (schema === undefined) {
+    schema = readApplicationSchema(text, "application_text");
+    known.set(text, schema);
+  }
+  return schema;
 }
 
 /**
@@ -63,7 +71,7 @@ function namesIn(namespace: NamespaceDefinition<string> | undefined): string[][]
 
 /** Reads a schema together with the service's own, whose types it may name. */
 function parse(text: string, invalid: (description: string) => ServiceError): SchemaJson<string> {
-  const all = `${text}\n${schemaText(contractSchema)}`;
+  const all = `${text}\n${contractText()}`;
   const answer = guarded(() => scratch.call((module) => module.schemaToJson(all)), invalid);
   if (answer.type === "success") return answer.json;
   throw invalid(answer.errors.map((error) => describe(error, text)).join("; "));

@@ -37,8 +37,16 @@ export function faultsOf(text: string, schema: SchemaJson<string>): string[] {
       const all = validationErrors.length > 0 ? validationErrors : validationWarnings;
       if (all.length > 0) return all.map(({ error }) => describe(error, text));
       const parts = module.policySetTextToParts(text);
-      const isEmpty = parts.type === "success" && parts.policies.length === 0;
-      return isEmpty ? ["has no statement; begin one with permit or forbid"] : [];
+      const statements = parts.type === "success" ? parts.policies : [];
+      if (statements.length === 0) return ["has no statement; begin one with permit or forbid"];
+      return statements.flatMap((statement) => {
+        const parsed = module.policyToJson(statement);
+        if (parsed.type === "failure") return parsed.errors.map((error) => describe(error, text));
+        const looksAt = parsed.json.conditions
+          .map(({ body }) => literalLookedAt(body))
+          .find(Boolean);
+        return looksAt === undefined ? [] : [unknowable(statement, text, looksAt)];
+      });
     });
   } catch (error) {
     if (error instanceof CedarFault) {
@@ -46,6 +54,39 @@ export function faultsOf(text: string, schema: SchemaJson<string>): string[] {
     }
     throw error;
   }
+}
+
+/** Operators that look an entity up, by the operand that they look up. */
+const lookingUp = new Set(["in", "is", ".", "has", "hasTag", "getTag"]);
+
+/**
+ * An entity that is named in a condition and looked at: whether it is in another one, or what it has. Only
+ * the principal, the resource and what the context names are looked up, so of others nothing would hold.
+ */
+function literalLookedAt(node: unknown): string | undefined {
+  if (typeof node !== "object" || node === null) return undefined;
+  for (const [key, value] of Object.entries(node)) {
+    const left = lookingUp.has(key) ? literalIn((value as { left?: unknown }).left) : undefined;
+    const found = left ?? literalLookedAt(value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function literalIn(node: unknown): string | undefined {
+  if (typeof node !== "object" || node === null) return undefined;
+  if ("__entity" in node) {
+    const { type, id } = node.__entity as { type: string; id: string };
+    return `${type}::${JSON.stringify(id)}`;
+  }
+  return Object.values(node)
+    .map(literalIn)
+    .find((found) => found !== undefined);
+}
+
+function unknowable(statement: string, text: string, entity: string): string {
+  const offset = Buffer.byteLength(text.slice(0, text.indexOf(statement)));
+  return `line ${placeOf(text, offset)}: looks at ${entity}, and only principal, resource and context can be looked at (put it to the right of in or ==)`;
 }
 
 /** How deep brackets are nested, at most. Those in texts count too, which errs on the safe side. */

@@ -88,8 +88,15 @@ export const contractSchema: SchemaJson<string> = {
   },
 };
 
-/** A schema in Cedar's own words. */
-export function schemaText(schema: SchemaJson<string>): string {
+let text: string | undefined;
+
+/** The same in Cedar's own words. */
+export function contractText(): string {
+  text ??= textOf(contractSchema);
+  return text;
+}
+
+function textOf(schema: SchemaJson<string>): string {
   const answer = scratch.call((module) => module.schemaToText(schema));
   if (answer.type === "success") return answer.text;
   throw new Error(`the schema cannot be written down: ${answer.errors[0]?.message}`);

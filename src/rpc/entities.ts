@@ -15,7 +15,9 @@ export function lookUpIn(db: Queryable, organizationId: string): LookUp {
       const entities = found.map((entity) => toEntity(entity, organization));
       all.push(...(entities.length > 0 ? entities : [entityOf(uid, [organization])]));
       // Accounts and groups that something is in are in the organization themselves.
-      const parents = found.flatMap((entity) => entity.parents);
+      const parents = found
+        .flatMap((entity) => entity.parents)
+        .filter(({ type }) => type !== organization.type);
       all.push(...parents.map((parent) => entityOf(parent, [organization])));
     }
     return all;

@@ -128,7 +128,8 @@ function isAccount({ type }: EntityUid): boolean {
 }
 
 function readAddress(text: string): string {
-  if (text === "" || parseAddress(text) !== undefined) return text;
+  const address = parseAddress(text);
+  if (text === "" || address !== undefined) return address?.toString() ?? "";
   throw invalid("check.address", "must be an IPv4 or IPv6 address such as 203.0.113.7");
 }
 

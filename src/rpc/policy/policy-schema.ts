@@ -1,5 +1,5 @@
 import { type OrganizationSchema, organizationSchema } from "../../iam/application-schema.ts";
-import { contractSchema, schemaText } from "../../iam/schema.ts";
+import { contractText } from "../../iam/schema.ts";
 import type { Queryable } from "../../store/database.ts";
 import { findApplicationSchema } from "../../store/policies.ts";
 import { etagOf } from "../etag.ts";
@@ -16,7 +16,7 @@ export async function findSchema(
 /** The schema as the contract shows it. */
 export function toPolicySchema(row: { application_text: string; version: number }) {
   return {
-    contractText: schemaText(contractSchema),
+    contractText: contractText(),
     applicationText: row.application_text,
     etag: etagOf(row),
   };
