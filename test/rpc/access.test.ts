@@ -1,9 +1,10 @@
-import { createClient, type Client as GeneratedClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
-import { type Method, methods, services } from "../../src/contract.ts";
+import { type Method, methods } from "../../src/contract.ts";
 import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
+import { invoke } from "../harness/invoke.ts";
+import { validRequests } from "../harness/requests.ts";
 import { administrator, type TestKey, TestService } from "../harness/service.ts";
 
 const connect = "connect-node Connect JSON";
@@ -12,37 +13,25 @@ const byName = (list: Method[]) => list.map((method) => [method.action, method] 
 
 let service: TestService;
 let accessToken: string;
-let refreshToken: string;
 /** May do everything. */
 let key: TestKey;
 /** May do nothing. */
 let powerless: TestKey;
+let requests: ReturnType<typeof validRequests>;
 
 beforeAll(async () => {
   service = await TestService.start();
   key = await service.issueKey(["*"]);
   powerless = await service.issueKey([]);
-  const { tokens } = (await invoke("Login", administrator)) as {
-    tokens: { accessToken: string; refreshToken: string };
+  requests = validRequests(service, { key, powerless });
+  const { tokens } = (await invoke("Login", administrator, anonymous())) as {
+    tokens: { accessToken: string };
   };
-  ({ accessToken, refreshToken } = tokens);
+  accessToken = tokens.accessToken;
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** Calls an RPC by its name. */
-function invoke(
-  action: string,
-  request: object,
-  made = transport(connect, service),
-): Promise<unknown> {
-  const owner = services.find(({ methods }) => methods.some(({ name }) => name === action));
-  const client = createClient(owner as never, made) as GeneratedClient<never>;
-  const name = `${action[0]?.toLowerCase()}${action.slice(1)}`;
-  return (client as Record<string, (request: object) => Promise<unknown>>)[name]?.(
-    request,
-  ) as Promise<unknown>;
-}
-
+const anonymous = () => transport(connect, service);
 const asKey = (by: TestKey) => signedTransport(connect, service, by);
 const asUser = () =>
   transport(connect, service, [withHeaders({ authorization: `Bearer ${accessToken}` })]);
@@ -50,7 +39,7 @@ const asUser = () =>
 describe("without credentials", () => {
   const closed = all.filter(({ callers }) => !callers.has(Caller.ANONYMOUS));
   test.each(byName(closed))("%s is refused", async (action) => {
-    expect(await refusalOf(invoke(action, {}))).toMatchObject({
+    expect(await refusalOf(invoke(action, {}, anonymous()))).toMatchObject({
       code: "unauthenticated",
       reason: "SIGNATURE_MISSING",
     });
@@ -88,191 +77,6 @@ describe("by the wrong kind of caller", () => {
   });
 });
 
-/** Names an entry of an allowlist that nobody here is held to. */
-async function allowlistEntry() {
-  const { apiKeyId } = await service.issueKey([]);
-  const request = { resourceId: apiKeyId, cidr: "192.0.2.0/24" };
-  const { allowlistEntry } = (await invoke("CreateAllowlistEntry", request, asKey(key))) as {
-    allowlistEntry: { id: string };
-  };
-  return { allowlistEntryId: allowlistEntry.id };
-}
-
-let made = 0;
-
-/** A user who is not invited yet. */
-async function user() {
-  const email = `user-${made++}@myorg.example`;
-  const answer = (await invoke("CreateUser", { email }, asKey(key))) as { user: { id: string } };
-  return { userId: answer.user.id };
-}
-
-/** An invitation of a new user. */
-async function invitation() {
-  const answer = (await invoke("InviteUser", await user(), asKey(key))) as {
-    invitationToken: string;
-  };
-  return { invitationToken: answer.invitationToken };
-}
-
-/** A group without members. */
-async function group() {
-  const answer = (await invoke("CreateGroup", { name: `Group ${made++}` }, asKey(key))) as {
-    group: { id: string };
-  };
-  return { groupId: answer.group.id };
-}
-
-/** A member of a new group. */
-async function groupMember() {
-  const request = { ...(await group()), memberId: powerless.serviceAccountId };
-  await invoke("AddGroupMember", request, asKey(key));
-  return request;
-}
-
-const text = 'permit (principal, action == Action::"GetAccount", resource);';
-
-/** A policy that is attached to nothing. */
-async function policy() {
-  const answer = (await invoke("CreatePolicy", { name: `Policy ${made++}`, text }, asKey(key))) as {
-    policy: { id: string };
-  };
-  return { policyId: answer.policy.id };
-}
-
-/** A policy that is attached to a new group. */
-async function attachment() {
-  const request = { ...(await policy()), targetId: (await group()).groupId };
-  await invoke("AttachPolicy", request, asKey(key));
-  return request;
-}
-
-const check = () => ({
-  principalId: powerless.serviceAccountId,
-  action: "GetAccount",
-  resource: { type: "Account", id: "acc-123" },
-});
-
-/** A valid request of each RPC that changes something, and of each that reads. */
-const requests: Record<string, () => object | Promise<object>> = {
-  Login: () => administrator,
-  RefreshSession: () => ({ refreshToken }),
-  Logout: () => ({}),
-  AcceptInvitation: async () => ({ ...(await invitation()), password: "a long enough password" }),
-  WhoAmI: () => ({}),
-  GetOrganization: () => ({}),
-  UpdateOrganization: () => ({ name: "Renamed", updateMask: { paths: ["name"] } }),
-  CreateAccount: () => ({ accountId: "acc-456" }),
-  GetAccount: () => ({ accountId: "acc-123" }),
-  ListAccounts: () => ({}),
-  CreateUser: () => ({ email: "walked@myorg.example" }),
-  InviteUser: user,
-  GetUser: user,
-  ListUsers: () => ({}),
-  UpdateUser: async () => ({
-    ...(await user()),
-    name: "Renamed",
-    updateMask: { paths: ["name"] },
-  }),
-  DisableUser: user,
-  EnableUser: async () => {
-    const request = await user();
-    await invoke("DisableUser", request, asKey(key));
-    return request;
-  },
-  DeleteUser: user,
-  CreateGroup: () => ({ name: "Walked" }),
-  GetGroup: group,
-  ListGroups: () => ({}),
-  UpdateGroup: async () => ({
-    ...(await group()),
-    description: "Changed",
-    updateMask: { paths: ["description"] },
-  }),
-  DeleteGroup: group,
-  AddGroupMember: async () => ({ ...(await group()), memberId: powerless.serviceAccountId }),
-  RemoveGroupMember: groupMember,
-  ListGroupMembers: group,
-  CreatePolicy: () => ({ name: "Walked", text }),
-  GetPolicy: policy,
-  ListPolicies: () => ({}),
-  UpdatePolicy: async () => ({
-    ...(await policy()),
-    description: "Changed",
-    updateMask: { paths: ["description"] },
-  }),
-  DeletePolicy: policy,
-  AttachPolicy: async () => ({ ...(await policy()), targetId: (await group()).groupId }),
-  DetachPolicy: attachment,
-  ListPolicyAttachments: () => ({}),
-  TestPolicyChange: async () => ({ ...(await policy()), attachTo: [powerless.serviceAccountId] }),
-  GetPolicySchema: () => ({}),
-  UpdatePolicySchema: () => ({ applicationText: "" }),
-  Authorize: () => ({ check: check() }),
-  BatchAuthorize: () => ({ checks: [check()] }),
-  ExplainAccess: () => ({ question: { case: "check", value: check() } }),
-  ListEffectivePermissions: () => ({ principalId: powerless.serviceAccountId }),
-  CreateServiceAccount: () => ({ accountId: "acc-123", name: "Walked" }),
-  GetServiceAccount: () => ({ serviceAccountId: powerless.serviceAccountId }),
-  ListServiceAccounts: () => ({}),
-  UpdateServiceAccount: () => ({
-    serviceAccountId: powerless.serviceAccountId,
-    name: "Renamed",
-    updateMask: { paths: ["name"] },
-  }),
-  DisableServiceAccount: () => ({ serviceAccountId: powerless.serviceAccountId }),
-  EnableServiceAccount: async () => {
-    const { serviceAccountId } = powerless;
-    await service.admin.serviceAccounts.disable({ serviceAccountId });
-    return { serviceAccountId };
-  },
-  DeleteServiceAccount: async () => ({
-    serviceAccountId: (await service.issueKey([])).serviceAccountId,
-  }),
-  UndeleteServiceAccount: async () => {
-    const { serviceAccountId } = await service.issueKey([]);
-    await service.admin.serviceAccounts.delete({ serviceAccountId });
-    return { serviceAccountId };
-  },
-  IssueApiKey: async () => ({ serviceAccountId: (await service.issueKey([])).serviceAccountId }),
-  GetApiKey: () => ({ apiKeyId: powerless.apiKeyId }),
-  ListApiKeys: () => ({ serviceAccountId: powerless.serviceAccountId }),
-  UpdateApiKey: () => ({
-    apiKeyId: powerless.apiKeyId,
-    name: "Renamed",
-    updateMask: { paths: ["name"] },
-  }),
-  DisableApiKey: async () => ({ apiKeyId: (await service.issueKey([])).apiKeyId }),
-  EnableApiKey: async () => {
-    const { apiKeyId } = await service.issueKey([]);
-    await service.admin.apiKeys.disable({ apiKeyId });
-    return { apiKeyId };
-  },
-  RotateApiKey: async () => ({ apiKeyId: (await service.issueKey([])).apiKeyId }),
-  RetireApiKey: async () => {
-    const { apiKeyId } = await service.issueKey([]);
-    await service.admin.apiKeys.rotate({ apiKeyId });
-    return { apiKeyId };
-  },
-  GetApiKeyUsage: () => ({ apiKeyId: powerless.apiKeyId }),
-  ReportLeakedKey: async () => ({ secretKey: (await service.issueKey([])).secretKey }),
-  CreateAllowlistEntry: async () => ({ resourceId: powerless.apiKeyId, cidr: "192.0.2.0/24" }),
-  GetAllowlistEntry: allowlistEntry,
-  ListAllowlistEntries: () => ({ resourceId: powerless.apiKeyId }),
-  UpdateAllowlistEntry: async () => ({
-    ...(await allowlistEntry()),
-    description: "Changed",
-    updateMask: { paths: ["description"] },
-  }),
-  DeleteAllowlistEntry: allowlistEntry,
-  GetAllowlist: () => ({ resourceId: powerless.apiKeyId }),
-  UpdateAllowlist: () => ({ resourceId: powerless.apiKeyId, reportOnly: true }),
-  TestAddress: () => ({ resourceId: powerless.apiKeyId, address: "192.0.2.1" }),
-  SuggestAllowlistEntries: () => ({ resourceId: powerless.apiKeyId }),
-  RevokeApiKey: async () => ({ apiKeyId: (await service.issueKey([])).apiKeyId }),
-  ListAuditEvents: () => ({}),
-};
-
 test("every RPC is walked", () => {
   expect(Object.keys(requests).sort()).toEqual(all.map(({ action }) => action).sort());
 });
@@ -291,7 +95,7 @@ describe("every change", () => {
     const before = await events();
     const epochBefore = await accessEpoch();
     const made = callers.has(Caller.SIGNATURE) ? asKey(key) : asUser();
-    await invoke(action, request as object, callers.has(Caller.ANONYMOUS) ? undefined : made);
+    await invoke(action, request as object, callers.has(Caller.ANONYMOUS) ? anonymous() : made);
     const after = await events();
     expect(after).toHaveLength(before.length + 1);
     expect(after.at(-1)?.resource_id).not.toBe("");
