@@ -1,2 +1,30 @@
+export {
+  type Checkpoint,
+  formatCheckpoint,
+  type OrganizationRoot,
+  organizationLeaf,
+  parseCheckpoint,
+  parseOrganizationLeaf,
+} from "./checkpoint.ts";
+export { commitment } from "./commitment.ts";
+export {
+  type AuditExportEnd,
+  type AuditExportEvent,
+  type AuditExportStart,
+  parseExportLine,
+  parseSavedCheckpoint,
+} from "./export-line.ts";
+export { AuditFormatError } from "./format.ts";
 export { CompactRange, emptyRoot, foldedRoot, leafHash, nodeHash } from "./merkle.ts";
 export { verifyConsistency, verifyInclusion } from "./merkle-proofs.ts";
+export {
+  keyId,
+  NoteSignatureError,
+  type OpenedNote,
+  openNote,
+  parseVerifierKey,
+  requireName,
+  requireNoteText,
+  type VerifierKey,
+  verifierKey,
+} from "./note.ts";
