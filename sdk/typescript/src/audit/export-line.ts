@@ -22,7 +22,10 @@ export interface AuditExportEvent {
   entry?: string;
   /** The leaf's hash, as the organization's tree has it. */
   leafHash: string;
-  /** The personal data that the entry has commitments to, by the field's name. What was erased is absent. */
+  /**
+   * The personal data that the entry has commitments to: `address`, `user_agent`, and of each field that
+   * was changed `changes.<field>.before` and `changes.<field>.after`. What was erased is absent.
+   */
   personal: Record<string, { salt: string; value: string }>;
 }
 

@@ -6,7 +6,7 @@ export {
   parseCheckpoint,
   parseOrganizationLeaf,
 } from "./checkpoint.ts";
-export { commitment } from "./commitment.ts";
+export { commitment, saltLength } from "./commitment.ts";
 export {
   type AuditExportEnd,
   type AuditExportEvent,
