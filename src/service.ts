@@ -24,9 +24,11 @@ import { createGrpcServer, type GrpcServer, listenGrpc } from "./server/grpc.ts"
 import { addHealth, addReflection } from "./server/health.ts";
 import { createHttpListener } from "./server/http.ts";
 import { HttpServer } from "./server/http-server.ts";
+import { OpenStreams } from "./server/open-streams.ts";
 import { Outcomes } from "./server/outcome.ts";
 import { Readiness } from "./server/readiness.ts";
 import { Certificate, grpcCredentials } from "./server/tls.ts";
+import { AuditFeed } from "./store/audit-feed.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { asServiceError } from "./store/errors.ts";
 import { type Instance, markReplayStoreUsed, openInstance } from "./store/instance.ts";
@@ -94,6 +96,11 @@ async function startApp(
   replay.onReconnect(() => credentials.clear());
   const audit = new AuditLog(db, (error) => log.error({ err: error }, "audit log not written"));
   started.defer(() => audit.close());
+  const auditFeed = new AuditFeed(db, poolConfig, (error) =>
+    log.warn({ err: error }, "audit feed"),
+  );
+  void auditFeed.start();
+  started.defer(() => auditFeed.close());
   const usage = new KeyUsage(db, (error) => log.warn({ err: error }, "uses of keys not written"));
   started.defer(() => usage.close());
   startBackground(db, credentials, log, started);
@@ -107,6 +114,7 @@ async function startApp(
     accessTokens,
     masterKey,
     audit,
+    auditFeed,
     usage,
     log,
     authorities,
@@ -236,17 +244,19 @@ async function startServers(config: Config, app: App, started: AsyncDisposableSt
   const certificate = openCertificate(config, app.log);
   started.defer(() => certificate?.stop());
 
-  const grpc = createGrpcServer(app, outcomes);
+  const open = new OpenStreams(app);
+  const grpc = createGrpcServer(app, outcomes, open);
   const setHealth = addHealth(grpc.server);
   addReflection(grpc.server);
   const readiness = new Readiness(app, setHealth);
   const { corsOrigins } = config;
-  const listener = createHttpListener({ app, outcomes, readiness, registry, corsOrigins });
+  const listener = createHttpListener({ app, outcomes, open, readiness, registry, corsOrigins });
   const http = new HttpServer(listener, certificate?.current);
   certificate?.onChange((tls) => http.setTls(tls));
 
   // Both at once, so that a shutdown takes no longer than it may; one that does not listen yet is fine.
   started.defer(async () => {
+    open.close();
     await Promise.all([stopGrpc(grpc, config.shutdownMs), http.close(config.shutdownMs)]);
   });
   const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));

@@ -54,7 +54,7 @@ test("who may call what is as it was agreed", () => {
 });
 
 test("every reason is used, or belongs to the wire profile", () => {
-  // Streams are in the profile, and no RPC streams yet.
+  // A signature cannot cover the request of such a stream, and no RPC has one.
   const reserved = ["STREAMING_BODY_UNSUPPORTED"];
   const sources = readSources(new URL("../src/", import.meta.url));
   const unused = Object.keys(ErrorReason)

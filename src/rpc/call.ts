@@ -3,7 +3,7 @@ import type { Credential } from "../auth/credentials.ts";
 import type { RequestHead } from "../auth/request-head.ts";
 import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
-import { cancelled, deadlineExceeded } from "../errors.ts";
+import { cancelled, deadlineExceeded, type ServiceError } from "../errors.ts";
 import type { Authentication, Circumstances } from "../iam/authorize.ts";
 import type { Principal } from "../iam/principal.ts";
 import { newRequestId, withoutSecrets } from "../ids.ts";
@@ -61,6 +61,7 @@ export class Call implements Circumstances {
   readonly #liveness: Liveness;
   #principal: Principal | undefined;
   #requestId: string | undefined;
+  #abortion: AbortController | undefined;
 
   constructor(options: CallOptions) {
     this.method = options.method;
@@ -119,8 +120,21 @@ export class Call implements Circumstances {
     return withoutSecrets(this.head.header("user-agent") ?? "").slice(0, 256);
   }
 
+  /** Aborted, with what the caller is told, when a stream is to end before its handler ends it. */
+  get signal(): AbortSignal {
+    this.#abortion ??= new AbortController();
+    return this.#abortion.signal;
+  }
+
+  /** Ends a stream. Of several reasons, the first counts. */
+  abort(reason: ServiceError): void {
+    this.#abortion ??= new AbortController();
+    this.#abortion.abort(reason);
+  }
+
   /** @throws ServiceError when nobody waits for the answer any more */
   ensureLive(): void {
+    this.#abortion?.signal.throwIfAborted();
     if (this.#liveness.cancelled) throw cancelled();
     if (Date.now() >= this.#liveness.deadline) throw deadlineExceeded();
   }

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/audit_service.proto.
  */
 export const file_pdaas_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSLiAgoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLyAgoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAkqegoMQXVkaXRPdXRjb21lEh0KGUFVRElUX09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBBVURJVF9PVVRDT01FX09LEAESGQoVQVVESVRfT1VUQ09NRV9SRUZVU0VEEAISGgoWQVVESVRfT1VUQ09NRV9SRVBPUlRFRBADMpIBCgxBdWRpdFNlcnZpY2USgQEKD0xpc3RBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
+  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSLiAgoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLyAgoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAki4wEKFlRhaWxBdWRpdEV2ZW50c1JlcXVlc3QSLQoOYWZ0ZXJfc2VxdWVuY2UYASABKANCELpIDSILGP////////8PKABIAIgBARIdCgxwcmluY2lwYWxfaWQYAiABKAlCB7pIBHICGEASFwoGYWN0aW9uGAMgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAQgASgJQge6SARyAhhkEjEKB291dGNvbWUYBSABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABQhEKD19hZnRlcl9zZXF1ZW5jZSJWChdUYWlsQXVkaXRFdmVudHNSZXNwb25zZRIpCgthdWRpdF9ldmVudBgBIAEoCzIULnBkYWFzLnYxLkF1ZGl0RXZlbnQSEAoIc2VxdWVuY2UYAiABKAMqegoMQXVkaXRPdXRjb21lEh0KGUFVRElUX09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBBVURJVF9PVVRDT01FX09LEAESGQoVQVVESVRfT1VUQ09NRV9SRUZVU0VEEAISGgoWQVVESVRfT1VUQ09NRV9SRVBPUlRFRBADMpgCCgxBdWRpdFNlcnZpY2USgQEKD0xpc3RBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQSgwEKD1RhaWxBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLlRhaWxBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5UYWlsQXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
 
 /**
  * Request of ListAuditEvents. All filters that are set must hold.
@@ -239,6 +239,86 @@ export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
   messageDesc(file_pdaas_v1_audit_service, 2);
 
 /**
+ * Request of TailAuditEvents. All filters that are set must hold.
+ *
+ * @generated from message pdaas.v1.TailAuditEventsRequest
+ */
+export type TailAuditEventsRequest = Message<"pdaas.v1.TailAuditEventsRequest"> & {
+  /**
+   * Only events after this sequence number: 0 for all that there are. Without it, only events
+   * that are written from now on.
+   *
+   * @generated from field: optional int64 after_sequence = 1;
+   */
+  afterSequence?: bigint | undefined;
+
+  /**
+   * Only events of this principal, `usr_…` or `svc_…`.
+   *
+   * @generated from field: string principal_id = 2;
+   */
+  principalId: string;
+
+  /**
+   * Only events of this RPC, such as `IssueApiKey`.
+   *
+   * @generated from field: string action = 3;
+   */
+  action: string;
+
+  /**
+   * Only events about this resource, such as `key_…`.
+   *
+   * @generated from field: string resource_id = 4;
+   */
+  resourceId: string;
+
+  /**
+   * Only events with this outcome.
+   *
+   * @generated from field: pdaas.v1.AuditOutcome outcome = 5;
+   */
+  outcome: AuditOutcome;
+};
+
+/**
+ * Describes the message pdaas.v1.TailAuditEventsRequest.
+ * Use `create(TailAuditEventsRequestSchema)` to create a new message.
+ */
+export const TailAuditEventsRequestSchema: GenMessage<TailAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 3);
+
+/**
+ * Message of TailAuditEvents: an event, or a sign of life while there is none, which comes at
+ * once and then every 15 seconds.
+ *
+ * @generated from message pdaas.v1.TailAuditEventsResponse
+ */
+export type TailAuditEventsResponse = Message<"pdaas.v1.TailAuditEventsResponse"> & {
+  /**
+   * The event; absent in a sign of life.
+   *
+   * @generated from field: pdaas.v1.AuditEvent audit_event = 1;
+   */
+  auditEvent?: AuditEvent | undefined;
+
+  /**
+   * How far the stream has come: the event's sequence number, or that of the last event that was
+   * looked at. It is `after_sequence` of the next call.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.TailAuditEventsResponse.
+ * Use `create(TailAuditEventsResponseSchema)` to create a new message.
+ */
+export const TailAuditEventsResponseSchema: GenMessage<TailAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 4);
+
+/**
  * Whether a call was carried out.
  *
  * @generated from enum pdaas.v1.AuditOutcome
@@ -301,6 +381,19 @@ export const AuditService: GenService<{
     methodKind: "unary";
     input: typeof ListAuditEventsRequestSchema;
     output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * Sends the organization's audit events in the order of the log, each once, and then every new
+   * one as it is written. It ends when the caller ends it, when the caller may no longer read the
+   * log, and when the server stops: call again with `after_sequence`, there or elsewhere, and
+   * nothing is missed or sent twice.
+   *
+   * @generated from rpc pdaas.v1.AuditService.TailAuditEvents
+   */
+  tailAuditEvents: {
+    methodKind: "server_streaming";
+    input: typeof TailAuditEventsRequestSchema;
+    output: typeof TailAuditEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_pdaas_v1_audit_service, 0);

@@ -48,7 +48,7 @@ function filterParts(request: ListAuditEventsRequest): unknown[] {
   return [...times, principalId, action, resourceId, outcome];
 }
 
-function toAuditEvent(row: AuditEventRow): MessageInitShape<typeof AuditEventSchema> {
+export function toAuditEvent(row: AuditEventRow): MessageInitShape<typeof AuditEventSchema> {
   return {
     id: row.id,
     time: timestampFromDate(row.time),
