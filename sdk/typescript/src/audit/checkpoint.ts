@@ -56,13 +56,18 @@ export function organizationLeaf({ organizationId, size, root }: OrganizationRoo
 
 /** @throws AuditFormatError */
 export function parseOrganizationLeaf(leaf: Uint8Array): OrganizationRoot {
-  const [type, organizationId = "", size = "", root = "", ...rest] = Buffer.from(leaf)
+  const [type, organizationId = "", size = "", root = ""] = Buffer.from(leaf)
     .toString()
     .split("\n");
-  if (type !== leafType || !isLine(organizationId) || rest.join() !== "" || rest.length !== 1) {
-    throw new AuditFormatError("an organization's leaf is not its four lines");
-  }
-  return { organizationId, size: fromDecimal(size), root: hashFromBase64(root) };
+  if (type !== leafType || !isLine(organizationId)) throw notALeaf();
+  const parsed = { organizationId, size: fromDecimal(size), root: hashFromBase64(root) };
+  // Also catches more lines, and bytes that are not UTF-8.
+  if (!organizationLeaf(parsed).equals(leaf)) throw notALeaf();
+  return parsed;
+}
+
+function notALeaf(): AuditFormatError {
+  return new AuditFormatError("an organization's leaf is not its four lines");
 }
 
 const isLine = (text: string) =>

@@ -1,4 +1,7 @@
+import { parseOrganizationLeaf } from "./checkpoint.ts";
 import { AuditFormatError, fromBase64, fromDecimal, hashFromBase64 } from "./format.ts";
+import { type Members, membersOf } from "./members.ts";
+import type { TreeHead } from "./tree-head.ts";
 
 // An export of an organization's audit log: JSON objects, one a line, each line ended with a newline.
 // First AuditExportStart, if event 1 is not in it; then AuditExportEvent, in the order of the log and
@@ -18,13 +21,13 @@ export interface AuditExportStart {
 /** An event. Sequence numbers begin at 1: it is the leaf `sequence - 1` of the organization's tree. */
 export interface AuditExportEvent {
   sequence: string;
-  /** The bytes as they were recorded; the leaf's hash is made of them. Absent when no longer kept. */
-  entry?: string;
-  /** The leaf's hash, as the organization's tree has it. */
+  /** The bytes as they were recorded, a serialised AuditEntry. */
+  entry: string;
+  /** The leaf's hash as the organization's tree has it, and not made of the entry for this line. */
   leafHash: string;
   /**
-   * The personal data that the entry has commitments to: `address`, `user_agent`, and of each field that
-   * was changed `changes.<field>.before` and `changes.<field>.after`. What was erased is absent.
+   * The personal data that the entry has commitments to: `address`, `user_agent`, and of a field that was
+   * changed `before.<field>` and `after.<field>`. What was erased is absent.
    */
   personal: Record<string, { salt: string; value: string }>;
 }
@@ -50,29 +53,18 @@ export interface AuditExportEnd {
 export type ExportLine =
   | { kind: "start"; sequence: number; hashes: Buffer[] }
   | ({ kind: "event" } & ExportedEvent)
-  | ({ kind: "end" } & SavedCheckpoint);
+  | ({ kind: "end" } & TreeHead);
 
 export interface ExportedEvent {
   sequence: number;
-  entry: Buffer | undefined;
+  entry: Buffer;
   leafHash: Buffer;
   personal: Map<string, { salt: Buffer; value: string }>;
 }
 
-export interface SavedCheckpoint {
-  /** The signed note. */
-  note: string;
-  organizationId: string;
-  size: number;
-  root: Buffer;
-  leafIndex: number;
-  leaf: Buffer;
-  inclusionProof: Buffer[];
-}
-
 /** @throws AuditFormatError */
 export function parseExportLine(line: string): ExportLine {
-  const value = new Members(json(line));
+  const value = membersOf(line);
   if (value.has("start")) return parseStart(value);
   return value.has("checkpoint")
     ? { kind: "end", ...parseEnd(value) }
@@ -83,8 +75,8 @@ export function parseExportLine(line: string): ExportLine {
  * A checkpoint that was saved: the last line of an export, or the same alone.
  * @throws AuditFormatError
  */
-export function parseSavedCheckpoint(text: string): SavedCheckpoint {
-  return parseEnd(new Members(json(text)));
+export function parseSavedCheckpoint(text: string): TreeHead {
+  return parseEnd(membersOf(text));
 }
 
 function parseStart(value: Members): ExportLine {
@@ -98,7 +90,7 @@ function parseStart(value: Members): ExportLine {
 
 function parseEvent(value: Members): ExportedEvent {
   const sequence = fromDecimal(value.text("sequence"));
-  const entry = value.has("entry") ? fromBase64(value.text("entry")) : undefined;
+  const entry = fromBase64(value.text("entry"));
   const leafHash = hashFromBase64(value.text("leafHash"));
   const fields = value.members("personal");
   value.end();
@@ -112,78 +104,20 @@ function parsePersonal(field: Members): { salt: Buffer; value: string } {
   return personal;
 }
 
-function parseEnd(value: Members): SavedCheckpoint {
+function parseEnd(value: Members): TreeHead {
   const note = value.text("checkpoint");
   const organization = value.members("organization");
   value.end();
-  const end = {
-    note,
-    organizationId: organization.text("id"),
-    size: fromDecimal(organization.text("size")),
-    root: hashFromBase64(organization.text("root")),
-    leafIndex: fromDecimal(organization.text("leafIndex")),
-    leaf: fromBase64(organization.text("leaf")),
-    inclusionProof: organization.texts("inclusionProof").map(hashFromBase64),
-  };
+  const id = organization.text("id");
+  const size = fromDecimal(organization.text("size"));
+  const root = hashFromBase64(organization.text("root"));
+  const leafIndex = fromDecimal(organization.text("leafIndex"));
+  const leaf = fromBase64(organization.text("leaf"));
+  const inclusionProof = organization.texts("inclusionProof").map(hashFromBase64);
   organization.end();
-  return end;
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new AuditFormatError("it is not JSON");
+  const said = parseOrganizationLeaf(leaf);
+  if (said.organizationId !== id || said.size !== size || !said.root.equals(root)) {
+    throw new AuditFormatError("the organization's leaf is not that of its id, size and root");
   }
-}
-
-/** The members of an object, each of which is to be asked for. */
-class Members {
-  readonly #members: Map<string, unknown>;
-  readonly #unread: Set<string>;
-
-  constructor(value: unknown) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new AuditFormatError("it is not an object");
-    }
-    this.#members = new Map(Object.entries(value));
-    this.#unread = new Set(this.#members.keys());
-  }
-
-  get names(): string[] {
-    return [...this.#members.keys()];
-  }
-
-  has(name: string): boolean {
-    return this.#members.has(name);
-  }
-
-  text(name: string): string {
-    const value = this.#read(name);
-    if (typeof value !== "string") throw new AuditFormatError(`${name} is not a text`);
-    return value;
-  }
-
-  texts(name: string): string[] {
-    const value = this.#read(name);
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
-      throw new AuditFormatError(`${name} is not a list of texts`);
-    }
-    return value;
-  }
-
-  members(name: string): Members {
-    return new Members(this.#read(name));
-  }
-
-  /** @throws AuditFormatError when there are members that were not asked for */
-  end(): void {
-    const [name] = this.#unread;
-    if (name !== undefined) throw new AuditFormatError(`${JSON.stringify(name)} is unknown`);
-  }
-
-  #read(name: string): unknown {
-    this.#unread.delete(name);
-    return this.#members.get(name);
-  }
+  return { note, leaf, leafIndex, inclusionProof };
 }

@@ -28,3 +28,9 @@ export {
   type VerifierKey,
   verifierKey,
 } from "./note.ts";
+export {
+  AuditProofError,
+  type TreeHead,
+  type VerifiedHead,
+  verifyTreeHead,
+} from "./tree-head.ts";
