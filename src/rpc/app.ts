@@ -18,6 +18,8 @@ export interface App {
   readonly masterKey: MasterKey;
   readonly audit: AuditLog;
   readonly auditFeed: AuditFeed;
+  /** Clients verify checkpoints of the audit log by it. */
+  readonly checkpointVerifierKey: string;
   readonly usage: KeyUsage;
   readonly log: Logger;
   /** What `@authority` may be; undefined accepts any. */

@@ -38,6 +38,9 @@ import { retireApiKey } from "./api-key/retire-api-key.ts";
 import { revokeApiKey } from "./api-key/revoke-api-key.ts";
 import { rotateApiKey } from "./api-key/rotate-api-key.ts";
 import { updateApiKey } from "./api-key/update-api-key.ts";
+import { getAuditEvent } from "./audit/get-audit-event.ts";
+import { getCheckpoint } from "./audit/get-checkpoint.ts";
+import { getConsistencyProof } from "./audit/get-consistency-proof.ts";
 import { listAuditEvents } from "./audit/list-audit-events.ts";
 import { tailAuditEvents } from "./audit/tail-audit-events.ts";
 import { acceptInvitation } from "./auth/accept-invitation.ts";
@@ -173,6 +176,9 @@ export const routes: readonly Route[] = [
   route(AllowlistService.method.testAddress, testAddress),
   route(AllowlistService.method.suggestAllowlistEntries, suggestAllowlistEntries),
   route(AuditService.method.listAuditEvents, listAuditEvents),
+  route(AuditService.method.getAuditEvent, getAuditEvent),
+  route(AuditService.method.getCheckpoint, getCheckpoint),
+  route(AuditService.method.getConsistencyProof, getConsistencyProof),
   stream(AuditService.method.tailAuditEvents, tailAuditEvents),
 ];
 

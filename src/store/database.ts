@@ -51,6 +51,32 @@ export function openDatabase(
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: withoutSilent(pool) }) });
 }
 
+/** One connection, for what must end when it breaks. */
+export interface Connection {
+  /** Takes one query or transaction at a time. */
+  readonly db: Database;
+  /** Resolves when the connection has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  end(): Promise<void>;
+}
+
+export async function openConnection(config: pg.PoolConfig): Promise<Connection> {
+  const client = new pg.Client({ ...defaults, types, ...config });
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  client.on("error", () => {});
+  client.once("end", resolve);
+  await client.connect();
+  const query = (text: string, values: unknown[]) => client.query(text, values);
+  const connection = { query, release: () => {} } as unknown as PostgresPoolClient;
+  const pool: PostgresPool = {
+    options: {},
+    connect: async () => connection,
+    end: () => client.end(),
+  };
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return { db, ended, end: () => client.end() };
+}
+
 /** A connection that owes an answer is not used again: the next query would wait behind it. */
 function withoutSilent(pool: pg.Pool): PostgresPool {
   return {
