@@ -14,6 +14,7 @@ export {
   parseExportLine,
   parseSavedCheckpoint,
 } from "./export-line.ts";
+export type { AuditFinding, AuditFindingKind } from "./findings.ts";
 export { AuditFormatError } from "./format.ts";
 export { CompactRange, emptyRoot, foldedRoot, leafHash, nodeHash } from "./merkle.ts";
 export { verifyConsistency, verifyInclusion } from "./merkle-proofs.ts";
@@ -34,3 +35,8 @@ export {
   type VerifiedHead,
   verifyTreeHead,
 } from "./tree-head.ts";
+export {
+  type AuditExportToVerify,
+  type AuditVerification,
+  verifyAuditExport,
+} from "./verify-export.ts";

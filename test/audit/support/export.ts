@@ -1,0 +1,96 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { AuditExportEnd, AuditExportEvent, AuditExportStart } from "pdaas/audit";
+import { CompactRange, commitment, leafHash } from "pdaas/audit";
+import { AuditEntrySchema } from "../../../gen/pdaas/v1/audit_entry_pb.ts";
+import { formatCheckpoint, organizationLeaf } from "../../../src/audit/checkpoint.ts";
+import { signNote, verifierKey } from "../../../src/audit/note.ts";
+import { type GrownTree, inclusionProof, rootOf, treeOf } from "./tree.ts";
+
+export const origin = "log.example.com/audit";
+export const organizationId = "org_1";
+
+/** A log of one organization among others, as an honest service keeps it. */
+export class FakeLog {
+  readonly key: string;
+  readonly #privateKey;
+  readonly #tree: GrownTree;
+  readonly #events: AuditExportEvent[];
+
+  constructor(size: number, name = origin) {
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    this.#privateKey = privateKey;
+    this.key = verifierKey(name, publicKey);
+    const entries = Array.from({ length: size }, (_, at) => newEntry(at + 1));
+    this.#tree = treeOf(entries.map(({ bytes }) => bytes));
+    this.#events = entries.map(({ bytes, personal }, at) => ({
+      sequence: String(at + 1),
+      entry: bytes.toString("base64"),
+      leafHash: leafHash(bytes).toString("base64"),
+      personal,
+    }));
+  }
+
+  get size(): number {
+    return this.#events.length;
+  }
+
+  /** Copies of the lines of the events. */
+  events(from = 1, to = this.size): AuditExportEvent[] {
+    return structuredClone(this.#events.slice(from - 1, to));
+  }
+
+  /** The line before an export that does not begin with event 1. */
+  start(sequence: number): AuditExportStart {
+    const range = CompactRange.of(0, []);
+    for (const leaf of this.#tree.leaves.slice(0, sequence - 1)) range.append(leaf);
+    const hashes = range.hashes.map((hash) => hash.toString("base64"));
+    return { start: { sequence: String(sequence), hashes } };
+  }
+
+  /** What the log signs when it has this size. */
+  end(size = this.size, root = rootOf(this.#tree, size), id = organizationId): AuditExportEnd {
+    const leaf = organizationLeaf({ organizationId: id, size, root });
+    // Each time that one organization has grown, so has another one.
+    const others = Array.from({ length: size * 2 }, (_, at) => Buffer.from(`other ${at}`));
+    const instance = treeOf([...others, leaf]);
+    const [leafIndex, instanceSize] = [others.length, others.length + 1];
+    const text = formatCheckpoint({
+      origin,
+      size: instanceSize,
+      root: rootOf(instance, instanceSize),
+    });
+    const proof = inclusionProof(instance, leafIndex, instanceSize);
+    return {
+      checkpoint: signNote(text, { name: origin, privateKey: this.#privateKey }),
+      organization: {
+        id,
+        size: String(size),
+        root: root.toString("base64"),
+        leafIndex: String(leafIndex),
+        leaf: leaf.toString("base64"),
+        inclusionProof: proof.map((hash) => hash.toString("base64")),
+      },
+    };
+  }
+}
+
+export type ExportedLine = AuditExportStart | AuditExportEvent | AuditExportEnd;
+
+export const linesOf = (lines: readonly ExportedLine[]) =>
+  lines.map((line) => JSON.stringify(line));
+
+/** An event with an address. */
+export function newEntry(number: number) {
+  const salt = randomBytes(16);
+  const value = `192.0.2.${number % 256}`;
+  const entry = create(AuditEntrySchema, {
+    id: `evt_${number}`,
+    organizationId,
+    action: "GetOrganization",
+    addressCommitment: commitment(salt, value),
+    count: 1n,
+  });
+  const bytes = Buffer.from(toBinary(AuditEntrySchema, entry));
+  return { bytes, personal: { address: { salt: salt.toString("base64"), value } } };
+}
