@@ -285,7 +285,7 @@ async function startServers(config: Config, app: App, started: AsyncDisposableSt
   const certificate = openCertificate(config, app.log);
   started.defer(() => certificate?.stop());
 
-  const open = new OpenStreams(app);
+  const open = new OpenStreams(app, registry);
   const grpc = createGrpcServer(app, outcomes, open);
   const setHealth = addHealth(grpc.server);
   addReflection(grpc.server);

@@ -7,6 +7,7 @@ import { authorizeCall } from "../rpc/authorize-call.ts";
 import type { Call } from "../rpc/call.ts";
 import type { StreamRoute, UnaryRoute } from "../rpc/routes.ts";
 import { authenticate } from "./authenticate.ts";
+import type { WatchedCall } from "./open-streams.ts";
 import { spendNonce } from "./spend-nonce.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { validate } from "./validate.ts";
@@ -63,25 +64,29 @@ export function serve(
 /**
  * Carries an admitted call out that is answered with a stream. It is under watch until it ends, and what
  * ends it early is thrown. Where nobody takes more of it, its handler is ended too.
- * @param open puts it under watch
+ * @param watch puts it under watch
  */
 export async function* serveStream(
   app: App,
   call: Call,
   route: StreamRoute,
   request: MessageShape<DescMessage>,
-  open: (call: Call) => Disposable,
+  watch: () => WatchedCall,
 ): AsyncGenerator<MessageInitShape<DescMessage>, void> {
   await authorise(app, call, request);
   validate(call.method.desc.input, request);
-  using _watched = open(call);
+  using watched = watch();
   const messages = route.handler(app, call, request)[Symbol.asyncIterator]();
   let isDone = false;
   try {
-    while (!isDone) {
+    for (;;) {
       const next = await untilAborted(call.signal, messages.next());
-      isDone = next.done === true;
-      if (next.done !== true) yield next.value;
+      if (next.done === true) {
+        isDone = true;
+        return;
+      }
+      watched.sent();
+      yield next.value;
     }
   } finally {
     if (!isDone) endHandler(call, messages);

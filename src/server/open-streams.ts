@@ -1,3 +1,4 @@
+import { Counter, Gauge, type Registry } from "prom-client";
 import type { ServiceError } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
@@ -10,6 +11,12 @@ const intervalMs = 1_000;
 const lastWordsMs = 3_000;
 const maxStreamsOfPrincipal = 100;
 
+/** A stream under watch, until it is disposed of. */
+export interface WatchedCall extends Disposable {
+  /** Told of each message that was taken from the handler. */
+  sent(): void;
+}
+
 /**
  * The streams under way on both servers. Who may call is asked again once a second, and as soon as
  * anybody's access in the organization has changed: a stream ends when a new call would be refused.
@@ -18,10 +25,20 @@ export class OpenStreams {
   readonly #app: App;
   readonly #open = new Set<OpenStream>();
   readonly #timer: NodeJS.Timeout;
+  readonly #messages: Counter;
   #isClosing = false;
 
-  constructor(app: App) {
+  constructor(app: App, registry: Registry) {
     this.#app = app;
+    this.#messages = new Counter({ ...messages, registers: [registry] });
+    const open = this.#open;
+    new Gauge({
+      ...openStreams,
+      registers: [registry],
+      collect() {
+        this.set(open.size);
+      },
+    });
     this.#timer = setInterval(() => {
       for (const stream of this.#open) void stream.check();
     }, intervalMs).unref();
@@ -33,18 +50,22 @@ export class OpenStreams {
   }
 
   /**
-   * Takes a stream on that was admitted, until it is disposed of.
+   * Takes a stream on that was admitted.
    * @param cutOff ends it without a word, when its caller does not read any more
    * @throws ServiceError SHUTTING_DOWN or OVERLOADED
    */
-  open(call: Call, cutOff: () => void): Disposable {
+  open(call: Call, cutOff: () => void): WatchedCall {
     if (this.#isClosing) throw shuttingDown();
     const principalId = call.caller?.id ?? "";
     const others = [...this.#open].filter((stream) => stream.principalId === principalId);
     if (others.length >= maxStreamsOfPrincipal) throw tooManyStreams(maxStreamsOfPrincipal);
     const stream = new OpenStream(this.#app, call, cutOff);
     this.#open.add(stream);
-    return { [Symbol.dispose]: () => this.#open.delete(stream) };
+    const rpc = call.method.action;
+    return {
+      sent: () => this.#messages.inc({ rpc }),
+      [Symbol.dispose]: () => this.#open.delete(stream),
+    };
   }
 
   /** Ends all streams, and takes no more: their callers go on elsewhere. */
@@ -54,6 +75,13 @@ export class OpenStreams {
     for (const stream of this.#open) stream.end(shuttingDown());
   }
 }
+
+const openStreams = { name: "pdaas_open_streams", help: "Streams under way." };
+const messages = {
+  name: "pdaas_stream_messages_total",
+  help: "Messages of streams, as fast as their callers take them.",
+  labelNames: ["rpc"],
+};
 
 class OpenStream {
   readonly organizationId: string;

@@ -2,7 +2,7 @@ import pg from "pg";
 import { auditHeads } from "./audit-tail.ts";
 import type { Database } from "./database.ts";
 
-/** Notified of in the transaction that adds entries to an organization's log; the payload is its id. */
+/** Notified of when logs have grown; the payload is the organization. */
 const channel = "pdaas_audit";
 const pollMs = 1_000;
 const reconnectMs = 500;

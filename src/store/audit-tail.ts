@@ -1,4 +1,5 @@
-import type { AuditEventRow, AuditFilter } from "./audit-events.ts";
+import { sql } from "kysely";
+import { type AuditEventRow, type AuditFilter, filteredColumns } from "./audit-events.ts";
 import type { Queryable } from "./database.ts";
 
 /** The sequence number of an organization's last entry; 0 where there is none. */
@@ -13,31 +14,33 @@ export async function auditHeads(
   organizationIds: string[],
 ): Promise<{ organizationId: string; sequence: number }[]> {
   return db
-    .selectFrom("audit_events")
-    .select(({ fn }) => ["organization_id as organizationId", fn.max("sequence").as("sequence")])
-    .where("organization_id", "in", organizationIds)
-    .groupBy("organization_id")
+    .selectFrom("audit_trees")
+    .select(["organization_id as organizationId", "size as sequence"])
+    .where("organization_id", "=", sql<string>`any(${organizationIds}::text[])`)
     .execute();
 }
 
+/** What is empty does not filter. */
+export type TailFilter = Omit<AuditFilter, "startTime" | "endTime">;
+
 /** The entries after one and up to another, in their order. */
-export async function auditEventsAfter(
+export async function auditEntriesAfter(
   db: Queryable,
   organizationId: string,
-  filter: Pick<AuditFilter, "principalId" | "action" | "resourceId" | "outcome">,
+  filter: TailFilter,
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<AuditEventRow[]> {
   let query = db
-    .selectFrom("audit_events")
+    .selectFrom("audit_entries")
     .selectAll()
     .where("organization_id", "=", organizationId)
     .where("sequence", ">", after)
     .where("sequence", "<=", upTo)
     .orderBy("sequence")
     .limit(limit);
-  if (filter.principalId !== "") query = query.where("principal_id", "=", filter.principalId);
-  if (filter.action !== "") query = query.where("action", "=", filter.action);
-  if (filter.resourceId !== "") query = query.where("resource_id", "=", filter.resourceId);
   if (filter.outcome !== 0) query = query.where("outcome", "=", filter.outcome);
+  for (const [column, name] of filteredColumns) {
+    if (filter[name] !== "") query = query.where(column, "=", filter[name]);
+  }
   return query.execute();
 }

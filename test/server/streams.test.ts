@@ -50,7 +50,7 @@ describe.each(Object.keys(transports))("%s", (name) => {
   test("a key that is revoked midway ends it", async () => {
     const revoked = await service.issueKey();
     const tail = new Tail(signedTransport(name, service, revoked));
-    await expect.poll(() => tail.messages).toBe(1);
+    await expect.poll(() => tail.messages).toBeGreaterThan(0);
     await service.admin.apiKeys.revoke({ apiKeyId: revoked.apiKeyId });
     expect(await refusalOf(tail.ended)).toMatchObject({
       code: "unauthenticated",

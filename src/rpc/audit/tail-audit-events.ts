@@ -1,7 +1,7 @@
 import type { AuditService } from "../../../gen/pdaas/v1/audit_service_pb.ts";
-import { auditEventsAfter, auditHead } from "../../store/audit-tail.ts";
+import { auditEntriesAfter, auditHead } from "../../store/audit-tail.ts";
 import type { StreamHandler } from "../handler.ts";
-import { toAuditEvent } from "./list-audit-events.ts";
+import { toAuditEvent } from "./to-audit-event.ts";
 
 /** Proxies take connections for dead on which nothing comes for a minute, and some for half of that. */
 const signOfLifeMs = 15_000;
@@ -20,7 +20,7 @@ export const tailAuditEvents: StreamHandler<typeof AuditService.method.tailAudit
       while (sequence < head) {
         const upTo = Math.min(head, sequence + windowSize);
         const page = { after: sequence, upTo, limit: pageSize };
-        const rows = await auditEventsAfter(app.db, organizationId, request, page);
+        const rows = await auditEntriesAfter(app.db, organizationId, request, page);
         for (const row of rows) {
           yield { auditEvent: toAuditEvent(row), sequence: BigInt(row.sequence) };
         }
