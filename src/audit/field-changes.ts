@@ -7,7 +7,11 @@ import type {
 import type { ApiKeySchema } from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import type { GroupMemberSchema, GroupSchema } from "../../gen/pdaas/v1/group_service_pb.ts";
 import type { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
-import type { PolicyAttachmentSchema, PolicySchema } from "../../gen/pdaas/v1/policy_service_pb.ts";
+import type {
+  PolicyAttachmentSchema,
+  PolicySchema,
+  UpdatePolicySchemaResponseSchema,
+} from "../../gen/pdaas/v1/policy_service_pb.ts";
 import type { ServiceAccountSchema } from "../../gen/pdaas/v1/service_account_service_pb.ts";
 import type { UserSchema } from "../../gen/pdaas/v1/user_service_pb.ts";
 
@@ -23,6 +27,7 @@ export type PublicSchema =
   | typeof GroupMemberSchema
   | typeof PolicySchema
   | typeof PolicyAttachmentSchema
+  | typeof UpdatePolicySchemaResponseSchema
   | typeof ServiceAccountSchema
   | typeof ApiKeySchema
   | typeof AllowlistSchema

@@ -59,7 +59,7 @@ export class Call implements Circumstances {
   resourceId = "";
   /** The account that this is in, for the audit log; empty when it is not known. */
   accountId = "";
-  /** What the call has changed, for the audit log. */
+  /** What the call changes, for the audit log. */
   changes: readonly FieldChange[] = [];
   /** What policies have said to the call, for the audit log. */
   decision: Decision | undefined;
@@ -124,7 +124,6 @@ export class Call implements Circumstances {
       address: this.address,
       userAgent: this.userAgent,
       policyIds: policyIdsOf(this.decision),
-      changes: this.changes,
     };
   }
 

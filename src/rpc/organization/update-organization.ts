@@ -5,6 +5,7 @@ import type {
 } from "../../../gen/pdaas/v1/organization_service_pb.ts";
 import { type FieldViolation, invalidFields } from "../../errors.ts";
 import {
+  findOrganization,
   type OrganizationChanges,
   summaryOf,
   updateOrganization as updateRow,
@@ -12,6 +13,7 @@ import {
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
+import { recordOrganization } from "../record.ts";
 import { toOrganization } from "../resources.ts";
 
 export const updateOrganization: Handler<
@@ -20,7 +22,10 @@ export const updateOrganization: Handler<
   const changes = changesOf(request);
   const { organizationId } = call.principal;
   call.resourceId = organizationId;
-  const row = await change(app, call, (tx) => updateRow(tx, organizationId, changes));
+  const row = await change(app, call, async (tx) => {
+    const before = await findOrganization(tx, organizationId);
+    return recordOrganization(call, before, await updateRow(tx, organizationId, changes));
+  });
   return { organization: toOrganization(row.id, summaryOf(row)) };
 };
 
