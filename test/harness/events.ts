@@ -1,0 +1,34 @@
+import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { type AuditedCall, toEvent } from "../../src/audit/entry.ts";
+import { newRequestId } from "../../src/ids.ts";
+import { insertAuditEvents } from "../../src/store/audit-pending.ts";
+import type { TestService } from "./service.ts";
+
+const batchSize = 500;
+
+/** Records refusals, as many at once as there are in a flood of different ones. */
+export async function recordEvents(
+  { service, organizationId }: Pick<TestService, "service" | "organizationId">,
+  count: number,
+  { reason = "TEST", ...call }: Partial<AuditedCall> & { reason?: string } = {},
+): Promise<void> {
+  const events = Array.from({ length: count }, (_, i) =>
+    toEvent(
+      {
+        organizationId,
+        principal: undefined,
+        action: "GetAccount",
+        resourceType: "Account",
+        resourceId: `acc-${i}`,
+        requestId: newRequestId(),
+        address: "127.0.0.1",
+        userAgent: "",
+        ...call,
+      },
+      { outcome: AuditOutcome.REFUSED, reason, time: new Date(), count: 1 },
+    ),
+  );
+  for (let at = 0; at < count; at += batchSize) {
+    await insertAuditEvents(service.app.db, events.slice(at, at + batchSize));
+  }
+}
