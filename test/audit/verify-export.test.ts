@@ -174,14 +174,18 @@ describe("histories:", () => {
     const checkpoints = saved(log.end(3), other.end(10));
     const { findings, isComplete } = await verifyEvents(log.events(), { checkpoints });
     expect(isComplete).toBe(false);
-    expect(findings).toMatchObject([{ kind: "forked", message: expect.stringMatching(/^saved-2 /) }]);
+    expect(findings).toMatchObject([
+      { kind: "forked", message: expect.stringMatching(/^saved-2 /) },
+    ]);
   });
 
   test("one that was rolled back", async () => {
     const lines = [...log.events(1, 12), log.end(12)];
     const checkpoints = saved(log.end(12), log.end(13));
     const { findings } = await verify(lines, { checkpoints });
-    expect(findings).toMatchObject([{ kind: "rolled-back", message: expect.stringMatching(/^saved-2 /) }]);
+    expect(findings).toMatchObject([
+      { kind: "rolled-back", message: expect.stringMatching(/^saved-2 /) },
+    ]);
   });
 
   test("two of one size in the tree of all organizations", async () => {

@@ -49,7 +49,16 @@ export type {
   RotateApiKeyParams,
   UpdateApiKeyParams,
 } from "./resources/api-keys.ts";
-export type { AuditEvent, ListAuditEventsParams } from "./resources/audit-events.ts";
+export type { AuditCheckpoint } from "./resources/audit-checkpoint.ts";
+export type { AuditEvent, AuditFieldChange, AuditProof } from "./resources/audit-event.ts";
+export type {
+  AuditEventFilters,
+  ConsistencyProof,
+  ConsistencyProofParams,
+  GetAuditEventParams,
+  ListAuditEventsParams,
+  TailAuditEventsParams,
+} from "./resources/audit-events.ts";
 export type { Organization, UpdateOrganizationParams } from "./resources/organizations.ts";
 export type { Principal } from "./resources/principals.ts";
 export type { RateLimit } from "./resources/rate-limit.ts";

@@ -1,5 +1,6 @@
 import type {
   DescMessage,
+  DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
   MessageShape,
@@ -8,6 +9,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { Deadline } from "./deadline.ts";
 import { type PdaasError, toPdaasError } from "./errors.ts";
+import { followStream } from "./follow.ts";
 import { mayRetry, retryDelayMs } from "./retry.ts";
 
 /** Options of a single call. */
@@ -91,6 +93,18 @@ export class Caller {
         attempts += 1;
       }
     }
+  }
+
+  /**
+   * Gives the messages of a stream without an end, which is opened again whenever it breaks off.
+   * @param nextRequest the request that goes on where the stream broke off
+   */
+  follow<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    nextRequest: () => MessageInitShape<I>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    return followStream(this.#settings, { method, nextRequest, signal });
   }
 
   async #attempt<I extends DescMessage, O extends DescMessage>(

@@ -57,9 +57,9 @@ export type ExportLine =
 
 export interface ExportedEvent {
   sequence: number;
-  entry: Buffer;
+  entry: Uint8Array;
   leafHash: Buffer;
-  personal: Map<string, { salt: Buffer; value: string }>;
+  personal: ReadonlyMap<string, { salt: Uint8Array; value: string }>;
 }
 
 /** @throws AuditFormatError */

@@ -11,8 +11,11 @@ export interface PersonalJudgement {
   isErased: boolean;
 }
 
+/** An entry, with the personal data beside it. */
+export type EntryWithPersonal = Pick<ExportedEvent, "sequence" | "entry" | "personal">;
+
 /** Holds personal data to the entry's commitments. */
-export function judgePersonal({ sequence, entry, personal }: ExportedEvent): PersonalJudgement {
+export function judgePersonal({ sequence, entry, personal }: EntryWithPersonal): PersonalJudgement {
   const commitments = commitmentsOf(entry);
   if (commitments === undefined) {
     const message = `Event ${sequence} cannot be read.`;
