@@ -2,15 +2,22 @@ import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { type AuditedCall, toEvent } from "../../src/audit/entry.ts";
 import { newRequestId } from "../../src/ids.ts";
 import { insertAuditEvents } from "../../src/store/audit-pending.ts";
+import type { Queryable } from "../../src/store/database.ts";
 import type { TestService } from "./service.ts";
 
 const batchSize = 500;
 
-/** Records refusals, as many at once as there are in a flood of different ones. */
+interface EventOptions extends Partial<AuditedCall> {
+  reason?: string;
+  /** A transaction, for events that are there when it commits. */
+  db?: Queryable;
+}
+
+/** Records refusals of different calls. */
 export async function recordEvents(
   { service, organizationId }: Pick<TestService, "service" | "organizationId">,
   count: number,
-  { reason = "TEST", ...call }: Partial<AuditedCall> & { reason?: string } = {},
+  { reason = "TEST", db = service.app.db, ...call }: EventOptions = {},
 ): Promise<void> {
   const events = Array.from({ length: count }, (_, i) =>
     toEvent(
@@ -29,6 +36,6 @@ export async function recordEvents(
     ),
   );
   for (let at = 0; at < count; at += batchSize) {
-    await insertAuditEvents(service.app.db, events.slice(at, at + batchSize));
+    await insertAuditEvents(db, events.slice(at, at + batchSize));
   }
 }

@@ -131,6 +131,7 @@ export class TestService {
 }
 
 export interface AuditRow {
+  id: string;
   action: string;
   outcome: number;
   reason: string;

@@ -10,6 +10,8 @@ import {
 export class Tail implements AsyncDisposable {
   /** The actions of the events that came. */
   readonly actions: string[] = [];
+  /** The identifier of each. */
+  readonly ids: string[] = [];
   /** The sequence number of each. */
   readonly sequences: number[] = [];
   /** How many messages came, signs of life among them. */
@@ -49,6 +51,7 @@ export class Tail implements AsyncDisposable {
       this.position = sequence;
       if (auditEvent === undefined) continue;
       this.actions.push(auditEvent.action);
+      this.ids.push(auditEvent.id);
       this.sequences.push(Number(sequence));
     }
     throw new Error("the stream ended by itself");
