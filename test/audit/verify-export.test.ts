@@ -210,6 +210,39 @@ describe("histories:", () => {
   });
 });
 
+describe("checkpoints of all organizations, as they are published,", () => {
+  const published = (note: string) => ({ checkpoints: [{ name: "published", text: note }] });
+  const at = (size: number) => log.end(size).checkpoint;
+
+  test("fit when the export proves that their tree has only grown", async () => {
+    const lines = [...log.events(), log.end(20, { provenFrom: [3, 12] })];
+    for (const size of [3, 12, 20]) {
+      expect(await found(verify(lines, published(at(size))))).toEqual([]);
+    }
+    expect(await found(verify(lines, published(at(4))))).toEqual(["unproved"]);
+  });
+
+  test("of another history do not fit", async () => {
+    const other = forgedBy(log);
+    const lines = [...log.events(), log.end(20, { provenFrom: [12] })];
+    for (const size of [12, 20]) {
+      expect(await found(verify(lines, published(other.end(size).checkpoint)))).toEqual(["forked"]);
+    }
+  });
+
+  test("of a longer log do not fit", async () => {
+    const lines = [...log.events(1, 12), log.end(12)];
+    expect(await found(verify(lines, published(at(13))))).toEqual(["rolled-back"]);
+  });
+
+  test("of another log do not fit", async () => {
+    const other = new FakeLog(20, "other.example.com");
+    const given = { ...published(other.end(20).checkpoint), verifierKeys: [log.key, other.key] };
+    const { findings } = await verifyEvents(log.events(), given);
+    expect(findings).toMatchObject([{ message: expect.stringContaining("of another log") }]);
+  });
+});
+
 describe("signatures:", () => {
   test("another key", async () => {
     const { key } = new FakeLog(1);
@@ -237,7 +270,7 @@ describe("signatures:", () => {
   });
 
   test("another organization's checkpoint", async () => {
-    const checkpoints = saved(log.end(5, undefined, "org_2"));
+    const checkpoints = saved(log.end(5, { id: "org_2" }));
     expect(await found(verifyEvents(log.events(), { checkpoints }))).toEqual(["unproved"]);
   });
 });
@@ -259,8 +292,10 @@ describe("files:", () => {
   });
 
   test("what is no checkpoint", async () => {
-    const checkpoints = [{ name: "note", text: log.end().checkpoint }];
-    expect(await found(verifyEvents(log.events(), { checkpoints }))).toEqual(["malformed"]);
+    for (const no of ["", "{}", "no note", text(log.events()[0] as object)]) {
+      const checkpoints = [{ name: "no", text: no }];
+      expect(await found(verifyEvents(log.events(), { checkpoints }))).toEqual(["malformed"]);
+    }
   });
 
   test.each([
@@ -326,7 +361,9 @@ test("whatever is done to the rows, it is found, and without a saved checkpoint 
 /** A log that has the same key, and has signed other events. */
 function forgedBy(honest: FakeLog): FakeLog {
   const forged = new FakeLog(honest.size);
-  return Object.assign(forged, { end: (size: number) => honest.end(size, rootAt(forged, size)) });
+  return Object.assign(forged, {
+    end: (size: number) => honest.end(size, { root: rootAt(forged, size) }),
+  });
 }
 
 function rootAt(forged: FakeLog, size: number): Buffer {

@@ -5,22 +5,24 @@ import { CompactRange, commitment, leafHash } from "pdaas/audit";
 import { AuditEntrySchema } from "../../../gen/pdaas/v1/audit_entry_pb.ts";
 import { formatCheckpoint, organizationLeaf } from "../../../src/audit/checkpoint.ts";
 import { signNote, verifierKey } from "../../../src/audit/note.ts";
-import { type GrownTree, inclusionProof, rootOf, treeOf } from "./tree.ts";
+import { consistencyProof, type GrownTree, inclusionProof, rootOf, treeOf } from "./tree.ts";
 
-export const origin = "log.example.com/audit";
 export const organizationId = "org_1";
 
 /** A log of one organization among others, as an honest service keeps it. */
 export class FakeLog {
   readonly key: string;
+  readonly #origin: string;
   readonly #privateKey;
   readonly #tree: GrownTree;
   readonly #events: AuditExportEvent[];
 
-  constructor(size: number, name = origin) {
+  /** @param origin its name, which is also that of its key */
+  constructor(size: number, origin = "log.example.com/audit") {
+    this.#origin = origin;
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     this.#privateKey = privateKey;
-    this.key = verifierKey(name, publicKey);
+    this.key = verifierKey(origin, publicKey);
     const entries = Array.from({ length: size }, (_, at) => newEntry(at + 1));
     this.#tree = treeOf(entries.map(({ bytes }) => bytes));
     this.#events = entries.map(({ bytes, personal }, at) => ({
@@ -49,31 +51,57 @@ export class FakeLog {
   }
 
   /** What the log signs when it has this size. */
-  end(size = this.size, root = rootOf(this.#tree, size), id = organizationId): AuditExportEnd {
+  end(size = this.size, options: EndOptions = {}): AuditExportEnd {
+    const { root = rootOf(this.#tree, size), id = organizationId, provenFrom = [] } = options;
     const leaf = organizationLeaf({ organizationId: id, size, root });
-    // Each time that one organization has grown, so has another one.
-    const others = Array.from({ length: size * 2 }, (_, at) => Buffer.from(`other ${at}`));
-    const instance = treeOf([...others, leaf]);
-    const [leafIndex, instanceSize] = [others.length, others.length + 1];
-    const text = formatCheckpoint({
-      origin,
-      size: instanceSize,
-      root: rootOf(instance, instanceSize),
-    });
-    const proof = inclusionProof(instance, leafIndex, instanceSize);
+    const instance = this.#instance(size, leaf);
+    const instanceSize = instance.leaves.length;
+    const leafIndex = instanceSize - 1;
+    const origin = this.#origin;
+    const signed = { origin, size: instanceSize, root: rootOf(instance, instanceSize) };
+    const signer = { name: origin, privateKey: this.#privateKey };
+    const consistency = provenFrom.map((old) => ({
+      size: String(old * 2),
+      proof: base64(consistencyProof(instance, old * 2, instanceSize)),
+    }));
     return {
-      checkpoint: signNote(text, { name: origin, privateKey: this.#privateKey }),
+      checkpoint: signNote(formatCheckpoint(signed), signer),
       organization: {
         id,
         size: String(size),
         root: root.toString("base64"),
         leafIndex: String(leafIndex),
         leaf: leaf.toString("base64"),
-        inclusionProof: proof.map((hash) => hash.toString("base64")),
+        inclusionProof: base64(inclusionProof(instance, leafIndex, instanceSize)),
       },
+      ...(consistency.length > 0 && { consistency }),
     };
   }
+
+  /** The tree of all organizations: each time that this one has grown, so has another one. */
+  #instance(size: number, last: Buffer): GrownTree {
+    const leaves = Array.from({ length: size }, (_, at) => [
+      Buffer.from(`another ${at + 1}`),
+      this.#leaf(at + 1),
+    ]);
+    return treeOf(leaves.flat().with(-1, last));
+  }
+
+  #leaf(size: number): Buffer {
+    return organizationLeaf({ organizationId, size, root: rootOf(this.#tree, size) });
+  }
 }
+
+export interface EndOptions {
+  /** Another one than that of the events. */
+  root?: Buffer;
+  /** Another organization. */
+  id?: string;
+  /** The sizes of the log since which the export proves that the instance's tree has only grown. */
+  provenFrom?: number[];
+}
+
+const base64 = (hashes: readonly Buffer[]) => hashes.map((hash) => hash.toString("base64"));
 
 export type ExportedLine = AuditExportStart | AuditExportEvent | AuditExportEnd;
 

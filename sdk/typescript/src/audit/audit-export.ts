@@ -1,4 +1,9 @@
-import { type ExportedEvent, type ExportLine, parseExportLine } from "./export-line.ts";
+import {
+  type ExportEnd,
+  type ExportedEvent,
+  type ExportLine,
+  parseExportLine,
+} from "./export-line.ts";
 import { type AuditFinding, finding } from "./findings.ts";
 import { AuditFormatError } from "./format.ts";
 import { judgeBytes } from "./judge-bytes.ts";
@@ -7,7 +12,7 @@ import { judgeOrder } from "./judge-order.ts";
 import { judgePersonal } from "./judge-personal.ts";
 import { CompactRange, leafHash } from "./merkle.ts";
 import { ReceivedEvents } from "./received-events.ts";
-import type { TreeHead, VerifiedHead } from "./tree-head.ts";
+import type { VerifiedHead } from "./tree-head.ts";
 
 /** What is broken all through would be found in every line. */
 const maxFindings = 100;
@@ -17,7 +22,7 @@ export class AuditExport {
   /** What single lines tell. */
   readonly findings: AuditFinding[] = [];
   /** The last line. */
-  end: TreeHead | undefined;
+  end: ExportEnd | undefined;
   erased = 0;
   readonly #events = new ReceivedEvents();
   #before = CompactRange.of(0, []);
@@ -56,8 +61,8 @@ export class AuditExport {
   #take(line: ExportLine): void {
     if (this.end !== undefined) throw new AuditFormatError("something follows the export's end");
     if (line.kind === "end") {
-      const { kind: _, ...head } = line;
-      this.end = head;
+      const { kind: _, ...end } = line;
+      this.end = end;
     } else if (line.kind === "start") {
       this.#begin(line.sequence, line.hashes);
     } else {

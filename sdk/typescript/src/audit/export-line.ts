@@ -47,19 +47,29 @@ export interface AuditExportEnd {
     leaf: string;
     inclusionProof: string[];
   };
+  /**
+   * Proofs that the instance's tree has only grown since it had these sizes, which whoever has published
+   * checkpoints at hand asks for. Absent when none were asked for.
+   */
+  consistency?: { size: string; proof: string[] }[];
 }
 
 /** A line, parsed. */
 export type ExportLine =
   | { kind: "start"; sequence: number; hashes: Buffer[] }
   | ({ kind: "event" } & ExportedEvent)
-  | ({ kind: "end" } & TreeHead);
+  | ({ kind: "end" } & ExportEnd);
 
 export interface ExportedEvent {
   sequence: number;
   entry: Uint8Array;
   leafHash: Buffer;
   personal: ReadonlyMap<string, { salt: Uint8Array; value: string }>;
+}
+
+export interface ExportEnd extends TreeHead {
+  /** By the size that the instance's tree had. */
+  consistency: ReadonlyMap<number, readonly Uint8Array[]>;
 }
 
 /** @throws AuditFormatError */
@@ -104,10 +114,16 @@ function parsePersonal(field: Members): { salt: Buffer; value: string } {
   return personal;
 }
 
-function parseEnd(value: Members): TreeHead {
+function parseEnd(value: Members): ExportEnd {
   const note = value.text("checkpoint");
   const organization = value.members("organization");
+  const consistency = value.has("consistency") ? value.list("consistency") : [];
   value.end();
+  const head = { note, ...parseOrganization(organization) };
+  return { ...head, consistency: new Map(consistency.map(parseConsistency)) };
+}
+
+function parseOrganization(organization: Members): Omit<TreeHead, "note"> {
   const id = organization.text("id");
   const size = fromDecimal(organization.text("size"));
   const root = hashFromBase64(organization.text("root"));
@@ -119,5 +135,12 @@ function parseEnd(value: Members): TreeHead {
   if (said.organizationId !== id || said.size !== size || !said.root.equals(root)) {
     throw new AuditFormatError("the organization's leaf is not that of its id, size and root");
   }
-  return { note, leaf, leafIndex, inclusionProof };
+  return { leaf, leafIndex, inclusionProof };
+}
+
+function parseConsistency(value: Members): [number, Buffer[]] {
+  const size = fromDecimal(value.text("size"));
+  const proof = value.texts("proof").map(hashFromBase64);
+  value.end();
+  return [size, proof];
 }

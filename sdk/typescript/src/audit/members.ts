@@ -51,6 +51,12 @@ export class Members {
     return value;
   }
 
+  list(name: string): Members[] {
+    const value = this.#read(name);
+    if (!Array.isArray(value)) throw new AuditFormatError(`${name} is not a list`);
+    return value.map((item) => new Members(item));
+  }
+
   members(name: string): Members {
     return new Members(this.#read(name));
   }

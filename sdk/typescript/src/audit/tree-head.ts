@@ -36,16 +36,26 @@ export class AuditProofError extends Error {
  * @throws AuditFormatError when a part of it, or a key, breaks its format
  */
 export function verifyTreeHead(head: TreeHead, verifierKeys: readonly string[]): VerifiedHead {
-  const { text, signers } = openNote(head.note, verifierKeys);
-  const checkpoint = parseCheckpoint(text);
-  // One log's key is not good for what another one is said to have.
-  if (!signers.includes(checkpoint.origin)) {
-    throw new NoteSignatureError(`No known key of ${checkpoint.origin} has signed it.`);
-  }
+  const checkpoint = openCheckpoint(head.note, verifierKeys);
   const { leaf, leafIndex, inclusionProof } = head;
   const { size, root } = checkpoint;
   if (!verifyInclusion(leafHash(leaf), leafIndex, size, inclusionProof, root)) {
     throw new AuditProofError("The organization's tree is not in the tree that was signed.");
   }
   return { checkpoint, organization: parseOrganizationLeaf(leaf) };
+}
+
+/**
+ * Opens a checkpoint that the log has signed.
+ * @throws NoteSignatureError when it has not
+ * @throws AuditFormatError when it is none
+ */
+export function openCheckpoint(note: string, verifierKeys: readonly string[]): Checkpoint {
+  const { text, signers } = openNote(note, verifierKeys);
+  const checkpoint = parseCheckpoint(text);
+  // One log's key is not good for what another one is said to have.
+  if (!signers.includes(checkpoint.origin)) {
+    throw new NoteSignatureError(`No known key of ${checkpoint.origin} has signed it.`);
+  }
+  return checkpoint;
 }

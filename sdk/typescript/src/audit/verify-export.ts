@@ -3,8 +3,9 @@ import { parseSavedCheckpoint } from "./export-line.ts";
 import { type AuditFinding, finding } from "./findings.ts";
 import { AuditFormatError } from "./format.ts";
 import type { NamedHead } from "./judge-history.ts";
+import { judgePublished } from "./judge-published.ts";
 import { NoteSignatureError } from "./note.ts";
-import { type TreeHead, type VerifiedHead, verifyTreeHead } from "./tree-head.ts";
+import { openCheckpoint, type TreeHead, type VerifiedHead, verifyTreeHead } from "./tree-head.ts";
 
 /** What is to be verified, and by what. */
 export interface AuditExportToVerify {
@@ -12,7 +13,10 @@ export interface AuditExportToVerify {
   lines: Iterable<string> | AsyncIterable<string>;
   /** The keys that the log signs with, as you have got them when you began to trust it. */
   verifierKeys: readonly string[];
-  /** Checkpoints that you have saved, each with a name for findings, such as that of its file. */
+  /**
+   * Checkpoints that you have saved, or that the service has published, each with a name for findings,
+   * such as that of its file.
+   */
   checkpoints?: readonly { name: string; text: string }[];
 }
 
@@ -40,21 +44,10 @@ export async function verifyAuditExport(input: AuditExportToVerify): Promise<Aud
   const audit = new AuditExport();
   for await (const line of input.lines) audit.read(line);
   const heads = new Heads(input.verifierKeys);
-  const head = audit.end === undefined ? undefined : heads.verify("The export", audit.end);
-  const checkpoints = (input.checkpoints ?? []).flatMap(({ name, text }) => {
-    const saved = heads.read(name, text);
-    return saved !== undefined && heads.isOfSameLog(name, saved, head) ? [{ ...saved, name }] : [];
-  });
-  return conclude(audit, head, heads.findings, checkpoints);
-}
-
-function conclude(
-  audit: AuditExport,
-  head: VerifiedHead | undefined,
-  headFindings: AuditFinding[],
-  saved: NamedHead[],
-): AuditVerification {
-  const findings = [...audit.findings, ...headFindings, ...audit.judge(head, saved)];
+  const head = audit.end && heads.attempt("The export", () => heads.verify(audit.end as TreeHead));
+  const checkpoints = input.checkpoints ?? [];
+  const saved = checkpoints.flatMap(({ name, text }) => heads.take(name, text, head, audit));
+  const findings = [...audit.findings, ...audit.judge(head, saved), ...heads.findings];
   return {
     isComplete: head !== undefined && findings.length === 0,
     findings,
@@ -65,7 +58,7 @@ function conclude(
   };
 }
 
-/** Reads signed heads, and keeps what is wrong with them. */
+/** Reads what is signed, and keeps what is wrong with it. */
 class Heads {
   readonly findings: AuditFinding[] = [];
   readonly #verifierKeys: readonly string[];
@@ -74,26 +67,39 @@ class Heads {
     this.#verifierKeys = verifierKeys;
   }
 
-  read(name: string, text: string): VerifiedHead | undefined {
-    return this.#try(name, () => verifyTreeHead(parseSavedCheckpoint(text), this.#verifierKeys));
+  verify(head: TreeHead): VerifiedHead {
+    return verifyTreeHead(head, this.#verifierKeys);
   }
 
-  verify(name: string, head: TreeHead): VerifiedHead | undefined {
-    return this.#try(name, () => verifyTreeHead(head, this.#verifierKeys));
-  }
-
-  isOfSameLog(name: string, saved: VerifiedHead, head: VerifiedHead | undefined): boolean {
-    if (head === undefined) return false;
-    const isSame =
-      saved.checkpoint.origin === head.checkpoint.origin &&
-      saved.organization.organizationId === head.organization.organizationId;
-    if (!isSame) {
+  /** @returns a saved checkpoint that the events are to be held to; nothing when that is not to be done */
+  take(
+    name: string,
+    text: string,
+    head: VerifiedHead | undefined,
+    { end }: AuditExport,
+  ): NamedHead[] {
+    const isPublished = !text.trimStart().startsWith("{");
+    const saved = this.attempt(name, () =>
+      isPublished
+        ? { checkpoint: openCheckpoint(text, this.#verifierKeys), organization: undefined }
+        : this.verify(parseSavedCheckpoint(text)),
+    );
+    if (saved === undefined || head === undefined || end === undefined) return [];
+    const { checkpoint, organization } = saved;
+    const isOfOther =
+      checkpoint.origin !== head.checkpoint.origin ||
+      (organization ?? head.organization).organizationId !== head.organization.organizationId;
+    if (isOfOther) {
       this.findings.push(finding("unproved", `${name} is of another log or organization.`));
+    } else if (organization === undefined) {
+      this.findings.push(...judgePublished(name, checkpoint, head.checkpoint, end.consistency));
+    } else {
+      return [{ name, checkpoint, organization }];
     }
-    return isSame;
+    return [];
   }
 
-  #try<T>(name: string, read: () => T): T | undefined {
+  attempt<T>(name: string, read: () => T): T | undefined {
     try {
       return read();
     } catch (error) {
