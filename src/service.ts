@@ -23,6 +23,7 @@ import { openMasterKey } from "./embedded/master-key.ts";
 import { startEmbeddedPostgres } from "./embedded/postgres.ts";
 import { announceExpiries } from "./rpc/announce-expiries.ts";
 import type { App } from "./rpc/app.ts";
+import { dropAuditEntries } from "./rpc/audit/drop-audit-entries.ts";
 import { fingerprintSecrets } from "./rpc/fingerprint-secrets.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
 import { addAuditMetrics } from "./server/audit-metrics.ts";
@@ -269,6 +270,7 @@ async function maintain(app: App): Promise<void> {
     () => fingerprintSecrets(app),
     () => announceExpiries(app),
     () => purgeDeleted(app),
+    () => dropAuditEntries(app),
     () => removeExpired(app.db),
   ];
   for (const step of steps) {

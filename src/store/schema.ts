@@ -30,6 +30,7 @@ export interface Schema {
   audit_tiles: AuditTileTable;
   audit_log: AuditLogTable;
   audit_keys: AuditKeyTable;
+  audit_drops: AuditDropTable;
 }
 
 interface InstanceTable {
@@ -50,6 +51,8 @@ interface OrganizationTable {
   /** null: without limit. */
   max_api_key_lifetime_seconds: number | null;
   max_api_keys: Generated<number>;
+  /** null: for ever. */
+  audit_retention_days: number | null;
 }
 
 interface AccountTable {
@@ -339,4 +342,13 @@ interface AuditKeyTable {
   id: string;
   sealed_private_key: Buffer;
   create_time: Generated<Date>;
+}
+
+/** What retention has dropped of an organization's log. */
+interface AuditDropTable {
+  organization_id: string;
+  /** The last entry that was dropped. */
+  dropped_to: number;
+  /** All that was dropped had happened before this time. */
+  dropped_before: Date;
 }

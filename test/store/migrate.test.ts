@@ -31,6 +31,7 @@ test("several processes that start at once migrate once", async () => {
     { name: "0002-key-lifecycle" },
     { name: "0003-access" },
     { name: "0004-audit" },
+    { name: "0005-audit-retention-and-sinks" },
   ]);
   await Promise.all(databases.map((db) => db.destroy()));
 });

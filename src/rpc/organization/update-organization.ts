@@ -29,11 +29,18 @@ export const updateOrganization: Handler<
   return { organization: toOrganization(row.id, summaryOf(row)) };
 };
 
-const updatable = ["name", "max_api_key_lifetime", "max_api_keys_per_service_account"] as const;
+const updatable = [
+  "name",
+  "max_api_key_lifetime",
+  "max_api_keys_per_service_account",
+  "audit_retention",
+] as const;
+const daySeconds = 86_400;
 
 function changesOf(request: UpdateOrganizationRequest): OrganizationChanges {
   const fields = maskedFields(request.updateMask, updatable);
   const { name, maxApiKeyLifetime: lifetime, maxApiKeysPerServiceAccount: most } = request;
+  const { auditRetention: retention } = request;
   const violations: FieldViolation[] = [];
   if (fields.has("name") && name === "") {
     violations.push({ field: "name", description: "must have 1 to 100 characters" });
@@ -42,6 +49,9 @@ function changesOf(request: UpdateOrganizationRequest): OrganizationChanges {
     const description = "must be 1 to 100";
     violations.push({ field: "max_api_keys_per_service_account", description });
   }
+  if (retention && (retention.nanos !== 0 || Number(retention.seconds) % daySeconds !== 0)) {
+    violations.push({ field: "audit_retention", description: "must be whole days" });
+  }
   if (violations.length > 0) throw invalidFields(violations);
   return {
     ...(fields.has("name") && { name }),
@@ -49,5 +59,8 @@ function changesOf(request: UpdateOrganizationRequest): OrganizationChanges {
       max_api_key_lifetime_seconds: lifetime ? Math.floor(durationMs(lifetime) / 1_000) : null,
     }),
     ...(fields.has("max_api_keys_per_service_account") && { max_api_keys: most }),
+    ...(fields.has("audit_retention") && {
+      audit_retention_days: retention ? Number(retention.seconds) / daySeconds : null,
+    }),
   };
 }
