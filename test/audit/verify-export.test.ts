@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { type AuditExportEvent, type AuditFindingKind, verifyAuditExport } from "pdaas/audit";
 import { describe, expect, test } from "vitest";
-import { type ExportedLine, FakeLog, linesOf, newEntry, organizationId } from "./support/export.ts";
+import {
+  droppedTo,
+  type ExportedLine,
+  FakeLog,
+  linesOf,
+  newEntry,
+  organizationId,
+} from "./support/export.ts";
 
 const log = new FakeLog(20);
 const text = (value: object) => JSON.stringify(value);
@@ -37,6 +44,7 @@ describe("an export that is complete and unchanged", () => {
       from: 1,
       to: 20,
       erased: 0,
+      droppedTo: 0,
     });
   });
 
@@ -53,6 +61,19 @@ describe("an export that is complete and unchanged", () => {
     const events = log.events();
     for (const event of events.slice(3, 6)) event.personal = {};
     expect(await verifyEvents(events)).toMatchObject({ isComplete: true, erased: 3 });
+  });
+
+  test("may begin with events that retention has dropped, as the log says", async () => {
+    const kept = new FakeLog(20, undefined, { 12: droppedTo(7), 15: droppedTo(9) });
+    for (const last of [1, 9]) {
+      const lines = [...kept.dropped(1, last), ...kept.events(last + 1), kept.end()];
+      const checkpoints = saved(kept.end(3), kept.end());
+      const verification = await verify(lines, { checkpoints, verifierKeys: [kept.key] });
+      expect(verification).toMatchObject({ isComplete: true, from: 1, to: 20, droppedTo: last });
+    }
+    const lines = [kept.start(4), ...kept.dropped(4, 8), ...kept.events(9), kept.end()];
+    const verification = await verify(lines, { verifierKeys: [kept.key] });
+    expect(verification).toMatchObject({ isComplete: true, from: 4, droppedTo: 8 });
   });
 
   test("may be signed by others too, and the log by an older key", async () => {
@@ -403,3 +424,38 @@ function canonical(line: string): string {
     return line;
   }
 }
+
+describe("events that are left out as dropped", () => {
+  const kept = new FakeLog(20, undefined, { 12: droppedTo(7) });
+  const found = async (lines: ExportedLine[]) =>
+    (await verify([...lines, kept.end()], { verifierKeys: [kept.key] })).findings;
+
+  test("must be so by the log's own word", async () => {
+    const lines = [...kept.dropped(1, 8), ...kept.events(9)];
+    expect(await found(lines)).toMatchObject([{ kind: "unproved", sequence: 8 }]);
+    const later = [kept.start(13), ...kept.dropped(13, 14), ...kept.events(15)];
+    expect(await found(later)).toMatchObject([{ kind: "unproved", sequence: 13 }]);
+  });
+
+  test("must be the first ones, and all of them", async () => {
+    const between = [...kept.events(1, 3), ...kept.dropped(4, 5), ...kept.events(6)];
+    expect((await found(between)).map(({ kind }) => kind)).toContain("malformed");
+    const gap = [...kept.dropped(1, 3), ...kept.dropped(5, 7), ...kept.events(8)];
+    expect(await found(gap)).toMatchObject([{ kind: "gap", sequence: 4 }, { kind: "unproved" }]);
+  });
+
+  test("must have the hashes that the log has signed", async () => {
+    const [first, ...others] = kept.dropped(1, 7);
+    const wrong = { ...first, leafHash: others[0]?.leafHash } as ExportedLine;
+    const lines = [wrong, ...others, ...kept.events(8)];
+    expect((await found(lines)).map(({ kind }) => kind)).toEqual(["rewritten"]);
+  });
+
+  test("have nothing else", async () => {
+    const [first, ...others] = kept.dropped(1, 7);
+    for (const more of [{ dropped: false }, { entry: "" }]) {
+      const lines = [{ ...first, ...more } as ExportedLine, ...others, ...kept.events(8)];
+      expect((await found(lines)).map(({ kind }) => kind)).toContain("malformed");
+    }
+  });
+});

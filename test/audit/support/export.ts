@@ -1,6 +1,11 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
-import type { AuditExportEnd, AuditExportEvent, AuditExportStart } from "pdaas/audit";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type {
+  AuditExportDropped,
+  AuditExportEnd,
+  AuditExportEvent,
+  AuditExportStart,
+} from "pdaas/audit";
 import { CompactRange, commitment, leafHash } from "pdaas/audit";
 import { AuditEntrySchema } from "../../../gen/pdaas/v1/audit_entry_pb.ts";
 import { formatCheckpoint, organizationLeaf } from "../../../src/audit/checkpoint.ts";
@@ -17,15 +22,22 @@ export class FakeLog {
   readonly #tree: GrownTree;
   readonly #events: AuditExportEvent[];
 
-  /** @param origin its name, which is also that of its key */
-  constructor(size: number, origin = "log.example.com/audit") {
+  /**
+   * @param origin its name, which is also that of its key
+   * @param entries what is in some of the entries besides, by their numbers
+   */
+  constructor(
+    size: number,
+    origin = "log.example.com/audit",
+    entries: Record<number, EntryInit> = {},
+  ) {
     this.#origin = origin;
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     this.#privateKey = privateKey;
     this.key = verifierKey(origin, publicKey);
-    const entries = Array.from({ length: size }, (_, at) => newEntry(at + 1));
-    this.#tree = treeOf(entries.map(({ bytes }) => bytes));
-    this.#events = entries.map(({ bytes, personal }, at) => ({
+    const made = Array.from({ length: size }, (_, at) => newEntry(at + 1, entries[at + 1]));
+    this.#tree = treeOf(made.map(({ bytes }) => bytes));
+    this.#events = made.map(({ bytes, personal }, at) => ({
       sequence: String(at + 1),
       entry: bytes.toString("base64"),
       leafHash: leafHash(bytes).toString("base64"),
@@ -40,6 +52,15 @@ export class FakeLog {
   /** Copies of the lines of the events. */
   events(from = 1, to = this.size): AuditExportEvent[] {
     return structuredClone(this.#events.slice(from - 1, to));
+  }
+
+  /** Lines of the same events, as if retention had dropped them. */
+  dropped(from: number, to: number): AuditExportDropped[] {
+    return this.events(from, to).map(({ sequence, leafHash }) => ({
+      sequence,
+      leafHash,
+      dropped: true,
+    }));
   }
 
   /** The line before an export that does not begin with event 1. */
@@ -103,13 +124,25 @@ export interface EndOptions {
 
 const base64 = (hashes: readonly Buffer[]) => hashes.map((hash) => hash.toString("base64"));
 
-export type ExportedLine = AuditExportStart | AuditExportEvent | AuditExportEnd;
+export type ExportedLine =
+  | AuditExportStart
+  | AuditExportDropped
+  | AuditExportEvent
+  | AuditExportEnd;
 
 export const linesOf = (lines: readonly ExportedLine[]) =>
   lines.map((line) => JSON.stringify(line));
 
+type EntryInit = MessageInitShape<typeof AuditEntrySchema>;
+
+/** The event of retention that has dropped all up to a number. */
+export function droppedTo(sequence: number): EntryInit {
+  const after = JSON.stringify(String(sequence));
+  return { action: "DropAuditEntries", changes: [{ field: "audit_dropped_to", after }] };
+}
+
 /** An event with an address. */
-export function newEntry(number: number) {
+export function newEntry(number: number, besides: EntryInit = {}) {
   const salt = randomBytes(16);
   const value = `192.0.2.${number % 256}`;
   const entry = create(AuditEntrySchema, {
@@ -118,6 +151,7 @@ export function newEntry(number: number) {
     action: "GetOrganization",
     addressCommitment: commitment(salt, value),
     count: 1n,
+    ...besides,
   });
   const bytes = Buffer.from(toBinary(AuditEntrySchema, entry));
   return { bytes, personal: { address: { salt: salt.toString("base64"), value } } };

@@ -7,6 +7,7 @@ import {
 import { type AuditFinding, finding } from "./findings.ts";
 import { AuditFormatError } from "./format.ts";
 import { judgeBytes } from "./judge-bytes.ts";
+import { judgeDropped, saidDropped } from "./judge-dropped.ts";
 import { judgeHistory, type NamedHead } from "./judge-history.ts";
 import { judgeOrder } from "./judge-order.ts";
 import { judgePersonal } from "./judge-personal.ts";
@@ -24,6 +25,11 @@ export class AuditExport {
   /** The last line. */
   end: ExportEnd | undefined;
   erased = 0;
+  /** The last event that retention has dropped; 0 where it has dropped none. */
+  droppedTo = 0;
+  /** How far the log itself says that it was dropped. */
+  #saidDropped = 0;
+  #hasEvents = false;
   readonly #events = new ReceivedEvents();
   #before = CompactRange.of(0, []);
   #lines = 0;
@@ -53,9 +59,10 @@ export class AuditExport {
     const { sequences } = this.#events;
     const cut = this.end === undefined ? [finding("malformed", "The export is cut off.")] : [];
     const order = judgeOrder(sequences, this.first, head?.organization.size ?? this.#events.last);
+    const dropped = judgeDropped(this.first, this.droppedTo, this.#saidDropped);
     const bytes = judgeBytes(this.#events);
     const history = head === undefined ? [] : judgeHistory(this.#events, this.#before, head, saved);
-    return [cut, order, bytes, history].flatMap((found) => found.slice(0, maxFindings));
+    return [cut, order, dropped, bytes, history].flatMap((found) => found.slice(0, maxFindings));
   }
 
   #take(line: ExportLine): void {
@@ -65,6 +72,8 @@ export class AuditExport {
       this.end = end;
     } else if (line.kind === "start") {
       this.#begin(line.sequence, line.hashes);
+    } else if (line.kind === "dropped") {
+      this.#takeDropped(line.sequence, line.leafHash);
     } else {
       this.#takeEvent(line);
     }
@@ -79,7 +88,19 @@ export class AuditExport {
     }
   }
 
+  #takeDropped(sequence: number, hash: Buffer): void {
+    if (this.#hasEvents) {
+      throw new AuditFormatError(`event ${sequence} was dropped, and one before it was not`);
+    }
+    this.#events.add(sequence, hash, hash);
+    this.droppedTo = Math.max(this.droppedTo, sequence);
+  }
+
   #takeEvent(event: ExportedEvent): void {
+    this.#hasEvents = true;
+    if (this.droppedTo > this.#saidDropped) {
+      this.#saidDropped = Math.max(this.#saidDropped, saidDropped(event.entry));
+    }
     this.#events.add(event.sequence, event.leafHash, leafHash(event.entry));
     const { findings, isErased } = judgePersonal(event);
     if (isErased) this.erased++;

@@ -4,8 +4,8 @@ import { type Members, membersOf } from "./members.ts";
 import type { TreeHead } from "./tree-head.ts";
 
 // An export of an organization's audit log: JSON objects, one a line, each line ended with a newline.
-// First AuditExportStart, if event 1 is not in it; then AuditExportEvent, in the order of the log and
-// without gaps; last AuditExportEnd. The organization's tree ends with the last event. A line has these
+// First AuditExportStart, if event 1 is not in it; then AuditExportDropped, for what retention has dropped, and
+// AuditExportEvent, in the order of the log and without gaps; last AuditExportEnd. The organization's tree ends with the last event. A line has these
 // members and no others. Numbers are decimal texts, bytes base64.
 
 /** What the log has before the first event of the export. */
@@ -30,6 +30,13 @@ export interface AuditExportEvent {
    * changed `before.<field>` and `after.<field>`. What was erased is absent.
    */
   personal: Record<string, { salt: string; value: string }>;
+}
+
+/** An event that retention has dropped: nothing but its hash is left of it. Only the first events are such. */
+export interface AuditExportDropped {
+  sequence: string;
+  leafHash: string;
+  dropped: true;
 }
 
 /** What proves the events. It is also what a client saves as a checkpoint. */
@@ -58,6 +65,7 @@ export interface AuditExportEnd {
 export type ExportLine =
   | { kind: "start"; sequence: number; hashes: Buffer[] }
   | ({ kind: "event" } & ExportedEvent)
+  | { kind: "dropped"; sequence: number; leafHash: Buffer }
   | ({ kind: "end" } & ExportEnd);
 
 export interface ExportedEvent {
@@ -76,6 +84,7 @@ export interface ExportEnd extends TreeHead {
 export function parseExportLine(line: string): ExportLine {
   const value = membersOf(line);
   if (value.has("start")) return parseStart(value);
+  if (value.has("dropped")) return parseDropped(value);
   return value.has("checkpoint")
     ? { kind: "end", ...parseEnd(value) }
     : { kind: "event", ...parseEvent(value) };
@@ -96,6 +105,14 @@ function parseStart(value: Members): ExportLine {
   const hashes = start.texts("hashes").map(hashFromBase64);
   start.end();
   return { kind: "start", sequence, hashes };
+}
+
+function parseDropped(value: Members): ExportLine {
+  const sequence = fromDecimal(value.text("sequence"));
+  const leafHash = hashFromBase64(value.text("leafHash"));
+  value.mark("dropped");
+  value.end();
+  return { kind: "dropped", sequence, leafHash };
 }
 
 function parseEvent(value: Members): ExportedEvent {

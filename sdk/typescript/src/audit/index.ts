@@ -8,6 +8,7 @@ export {
 } from "./checkpoint.ts";
 export { commitment, saltLength } from "./commitment.ts";
 export {
+  type AuditExportDropped,
   type AuditExportEnd,
   type AuditExportEvent,
   type AuditExportStart,

@@ -43,6 +43,11 @@ export class Members {
     return value;
   }
 
+  /** Something that is there only to be true. */
+  mark(name: string): void {
+    if (this.#read(name) !== true) throw new AuditFormatError(`${name} is not true`);
+  }
+
   texts(name: string): string[] {
     const value = this.#read(name);
     if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {

@@ -22,7 +22,10 @@ export interface AuditExportToVerify {
 
 /** What was found. */
 export interface AuditVerification {
-  /** Whether all events are there and unchanged, and every checkpoint fits. */
+  /**
+   * Whether all events are there and unchanged, but for what retention has dropped, and every checkpoint
+   * fits.
+   */
   isComplete: boolean;
   /** What is wrong, up to 100 findings of each check; empty when it is complete. */
   findings: AuditFinding[];
@@ -34,6 +37,8 @@ export interface AuditVerification {
   to: number;
   /** Of how many events personal data was erased. */
   erased: number;
+  /** The last event that retention has dropped, of which only the hash is left; 0 when it has dropped none. */
+  droppedTo: number;
 }
 
 /**
@@ -55,6 +60,7 @@ export async function verifyAuditExport(input: AuditExportToVerify): Promise<Aud
     from: audit.first,
     to: head?.organization.size ?? audit.last,
     erased: audit.erased,
+    droppedTo: audit.droppedTo,
   };
 }
 

@@ -37,12 +37,13 @@ async function run(file: string, { key: verifierKeys, checkpoint = [] }: Options
 }
 
 function report(verification: AuditVerification): void {
-  const { isComplete, findings, from, to, organizationId, erased } = verification;
+  const { isComplete, findings, from, to, organizationId, erased, droppedTo } = verification;
   for (const { kind, message } of findings) process.stdout.write(`${kind}: ${message}\n`);
   if (isComplete) {
     const without = erased === 0 ? "" : `, ${erased} of them without personal data that was erased`;
     const events = `The audit log of ${organizationId}`;
     process.stdout.write(`${events} is complete and unchanged from ${from} to ${to}${without}.\n`);
+    if (droppedTo > 0) process.stdout.write(`Bodies dropped up to ${droppedTo} by retention.\n`);
   }
   process.exitCode = isComplete ? 0 : 1;
 }
