@@ -42,6 +42,11 @@ export function consistencyNodes(oldSize: number, newSize: number): ProofNode[] 
   return oldSize === 0 ? [] : difference(oldSize, 0, newSize, true);
 }
 
+/** The complete subtrees of a tree, from the largest to the smallest. */
+export function subtreeNodes(size: number): ProofNode[] {
+  return nodesOver(0, size).map((node) => [node]);
+}
+
 /** @param get reads the hash of a complete node */
 export function proofFrom(
   nodes: readonly ProofNode[],

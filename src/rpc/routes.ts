@@ -38,6 +38,8 @@ import { retireApiKey } from "./api-key/retire-api-key.ts";
 import { revokeApiKey } from "./api-key/revoke-api-key.ts";
 import { rotateApiKey } from "./api-key/rotate-api-key.ts";
 import { updateApiKey } from "./api-key/update-api-key.ts";
+import { eraseAuditPersonalData } from "./audit/erase-audit-personal-data.ts";
+import { exportAuditEvents } from "./audit/export-audit-events.ts";
 import { getAuditEvent } from "./audit/get-audit-event.ts";
 import { getCheckpoint } from "./audit/get-checkpoint.ts";
 import { getConsistencyProof } from "./audit/get-consistency-proof.ts";
@@ -180,6 +182,8 @@ export const routes: readonly Route[] = [
   route(AuditService.method.getCheckpoint, getCheckpoint),
   route(AuditService.method.getConsistencyProof, getConsistencyProof),
   stream(AuditService.method.tailAuditEvents, tailAuditEvents),
+  route(AuditService.method.eraseAuditPersonalData, eraseAuditPersonalData),
+  stream(AuditService.method.exportAuditEvents, exportAuditEvents),
 ];
 
 function route<M extends DescMethodUnary>(desc: M, handler: Handler<M>): Route {

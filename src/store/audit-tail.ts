@@ -20,14 +20,14 @@ export async function auditHeads(
     .execute();
 }
 
-/** What is empty does not filter. */
-export type TailFilter = Omit<AuditFilter, "startTime" | "endTime">;
-
-/** The entries after one and up to another, in their order. */
+/**
+ * The entries after one and up to another, in their order.
+ * @param filter what is absent or empty does not filter
+ */
 export async function auditEntriesAfter(
   db: Queryable,
   organizationId: string,
-  filter: TailFilter,
+  filter: Partial<AuditFilter>,
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<AuditEventRow[]> {
   let query = db
@@ -38,9 +38,11 @@ export async function auditEntriesAfter(
     .where("sequence", "<=", upTo)
     .orderBy("sequence")
     .limit(limit);
-  if (filter.outcome !== 0) query = query.where("outcome", "=", filter.outcome);
+  if (filter.startTime !== undefined) query = query.where("time", ">=", filter.startTime);
+  if (filter.endTime !== undefined) query = query.where("time", "<", filter.endTime);
+  if (filter.outcome) query = query.where("outcome", "=", filter.outcome);
   for (const [column, name] of filteredColumns) {
-    if (filter[name] !== "") query = query.where(column, "=", filter[name]);
+    if (filter[name]) query = query.where(column, "=", filter[name]);
   }
   return query.execute();
 }

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await start("replica-0");
   await Promise.all(names.slice(1).map(start));
   key = await issueKey();
-});
+}, 180_000);
 afterAll(() => cleanup.disposeAsync());
 
 /** Starts a replica whose connections bear its name. */

@@ -1,7 +1,7 @@
 import { createClient, type Client as GeneratedClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
-import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { AuditExportFormat, AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { type Method, methods, services } from "../../src/contract.ts";
 import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
 import { administrator, type TestKey, TestService } from "../harness/service.ts";
@@ -283,6 +283,8 @@ const requests: Record<string, () => object | Promise<object>> = {
   GetCheckpoint: () => ({}),
   GetConsistencyProof: () => ({ oldSize: 1n }),
   TailAuditEvents: () => ({}),
+  ExportAuditEvents: () => ({ format: AuditExportFormat.JSON_LINES }),
+  EraseAuditPersonalData: () => ({ principalId: powerless.serviceAccountId }),
 };
 
 test("every RPC is walked", () => {

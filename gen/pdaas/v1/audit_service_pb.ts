@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/audit_service.proto.
  */
 export const file_pdaas_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSK2AwoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABBIbCgphY2NvdW50X2lkGAkgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYCiABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgLIAEoCUIHukgEcgIYQCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKpBAoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAkSEAoIc2VxdWVuY2UYECABKAMSEgoKYWNjb3VudF9pZBgRIAEoCRIQCgh0cmFjZV9pZBgSIAEoCRIrCgdjaGFuZ2VzGBMgAygLMhoucGRhYXMudjEuQXVkaXRGaWVsZENoYW5nZRISCgpwb2xpY3lfaWRzGBQgAygJEg0KBWNvdW50GBUgASgDEi0KCWxhc3RfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQAoQQXVkaXRGaWVsZENoYW5nZRINCgVmaWVsZBgBIAEoCRIOCgZiZWZvcmUYAiABKAkSDQoFYWZ0ZXIYAyABKAkiSQoUR2V0QXVkaXRFdmVudFJlcXVlc3QSMQoOYXVkaXRfZXZlbnRfaWQYASABKAlCGbpIFnIUMhJeZXZ0X1swLTlhLXpdezI2fSQiZwoVR2V0QXVkaXRFdmVudFJlc3BvbnNlEikKC2F1ZGl0X2V2ZW50GAEgASgLMhQucGRhYXMudjEuQXVkaXRFdmVudBIjCgVwcm9vZhgCIAEoCzIULnBkYWFzLnYxLkF1ZGl0UHJvb2YipAEKCkF1ZGl0UHJvb2YSDQoFZW50cnkYASABKAwSJgoHcmV2ZWFscxgCIAMoCzIVLnBkYWFzLnYxLkF1ZGl0UmV2ZWFsEhIKCmxlYWZfaW5kZXgYAyABKAMSEQoJdHJlZV9zaXplGAQgASgDEhEKCWluY2x1c2lvbhgFIAMoDBIlCgRoZWFkGAYgASgLMhcucGRhYXMudjEuQXVkaXRUcmVlSGVhZCI4CgtBdWRpdFJldmVhbBIMCgRuYW1lGAEgASgJEgwKBHNhbHQYAiABKAwSDQoFdmFsdWUYAyABKAkiWAoNQXVkaXRUcmVlSGVhZBIMCgRsZWFmGAEgASgMEhIKCmxlYWZfaW5kZXgYAiABKAMSEQoJaW5jbHVzaW9uGAMgAygMEhIKCmNoZWNrcG9pbnQYBCABKAkiFgoUR2V0Q2hlY2twb2ludFJlcXVlc3QiVAoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiUKBGhlYWQYASABKAsyFy5wZGFhcy52MS5BdWRpdFRyZWVIZWFkEhQKDHZlcmlmaWVyX2tleRgCIAEoCSJ/ChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIrCgR0cmVlGAEgASgOMhMucGRhYXMudjEuQXVkaXRUcmVlQgi6SAWCAQIQARIZCghvbGRfc2l6ZRgCIAEoA0IHukgEIgIoABIZCghuZXdfc2l6ZRgDIAEoA0IHukgEIgIoACJRChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USEAoIb2xkX3NpemUYASABKAMSEAoIbmV3X3NpemUYAiABKAMSDgoGaGFzaGVzGAMgAygMIrcCChZUYWlsQXVkaXRFdmVudHNSZXF1ZXN0Ei0KDmFmdGVyX3NlcXVlbmNlGAEgASgDQhC6SA0iCxj/////////DygASACIAQESHQoMcHJpbmNpcGFsX2lkGAIgASgJQge6SARyAhhAEhcKBmFjdGlvbhgDIAEoCUIHukgEcgIYZBIcCgtyZXNvdXJjZV9pZBgEIAEoCUIHukgEcgIYZBIxCgdvdXRjb21lGAUgASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lQgi6SAWCAQIQARIbCgphY2NvdW50X2lkGAYgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYByABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgIIAEoCUIHukgEcgIYQEIRCg9fYWZ0ZXJfc2VxdWVuY2UiVgoXVGFpbEF1ZGl0RXZlbnRzUmVzcG9uc2USKQoLYXVkaXRfZXZlbnQYASABKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhAKCHNlcXVlbmNlGAIgASgDKnoKDEF1ZGl0T3V0Y29tZRIdChlBVURJVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQQVVESVRfT1VUQ09NRV9PSxABEhkKFUFVRElUX09VVENPTUVfUkVGVVNFRBACEhoKFkFVRElUX09VVENPTUVfUkVQT1JURUQQAypdCglBdWRpdFRyZWUSGgoWQVVESVRfVFJFRV9VTlNQRUNJRklFRBAAEhsKF0FVRElUX1RSRUVfT1JHQU5JWkFUSU9OEAESFwoTQVVESVRfVFJFRV9JTlNUQU5DRRACMrMFCgxBdWRpdFNlcnZpY2USgQEKD0xpc3RBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQSiwEKDUdldEF1ZGl0RXZlbnQSHi5wZGFhcy52MS5HZXRBdWRpdEV2ZW50UmVxdWVzdBofLnBkYWFzLnYxLkdldEF1ZGl0RXZlbnRSZXNwb25zZSI5kAIByvMYMgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQqDmF1ZGl0X2V2ZW50X2lkEnsKDUdldENoZWNrcG9pbnQSHi5wZGFhcy52MS5HZXRDaGVja3BvaW50UmVxdWVzdBofLnBkYWFzLnYxLkdldENoZWNrcG9pbnRSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQSjQEKE0dldENvbnNpc3RlbmN5UHJvb2YSJC5wZGFhcy52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBolLnBkYWFzLnYxLkdldENvbnNpc3RlbmN5UHJvb2ZSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQSgwEKD1RhaWxBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLlRhaWxBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5UYWlsQXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
+  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSK2AwoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABBIbCgphY2NvdW50X2lkGAkgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYCiABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgLIAEoCUIHukgEcgIYQCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKpBAoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAkSEAoIc2VxdWVuY2UYECABKAMSEgoKYWNjb3VudF9pZBgRIAEoCRIQCgh0cmFjZV9pZBgSIAEoCRIrCgdjaGFuZ2VzGBMgAygLMhoucGRhYXMudjEuQXVkaXRGaWVsZENoYW5nZRISCgpwb2xpY3lfaWRzGBQgAygJEg0KBWNvdW50GBUgASgDEi0KCWxhc3RfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQAoQQXVkaXRGaWVsZENoYW5nZRINCgVmaWVsZBgBIAEoCRIOCgZiZWZvcmUYAiABKAkSDQoFYWZ0ZXIYAyABKAkiSQoUR2V0QXVkaXRFdmVudFJlcXVlc3QSMQoOYXVkaXRfZXZlbnRfaWQYASABKAlCGbpIFnIUMhJeZXZ0X1swLTlhLXpdezI2fSQiZwoVR2V0QXVkaXRFdmVudFJlc3BvbnNlEikKC2F1ZGl0X2V2ZW50GAEgASgLMhQucGRhYXMudjEuQXVkaXRFdmVudBIjCgVwcm9vZhgCIAEoCzIULnBkYWFzLnYxLkF1ZGl0UHJvb2YipAEKCkF1ZGl0UHJvb2YSDQoFZW50cnkYASABKAwSJgoHcmV2ZWFscxgCIAMoCzIVLnBkYWFzLnYxLkF1ZGl0UmV2ZWFsEhIKCmxlYWZfaW5kZXgYAyABKAMSEQoJdHJlZV9zaXplGAQgASgDEhEKCWluY2x1c2lvbhgFIAMoDBIlCgRoZWFkGAYgASgLMhcucGRhYXMudjEuQXVkaXRUcmVlSGVhZCI4CgtBdWRpdFJldmVhbBIMCgRuYW1lGAEgASgJEgwKBHNhbHQYAiABKAwSDQoFdmFsdWUYAyABKAkiWAoNQXVkaXRUcmVlSGVhZBIMCgRsZWFmGAEgASgMEhIKCmxlYWZfaW5kZXgYAiABKAMSEQoJaW5jbHVzaW9uGAMgAygMEhIKCmNoZWNrcG9pbnQYBCABKAkiFgoUR2V0Q2hlY2twb2ludFJlcXVlc3QiVAoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiUKBGhlYWQYASABKAsyFy5wZGFhcy52MS5BdWRpdFRyZWVIZWFkEhQKDHZlcmlmaWVyX2tleRgCIAEoCSJ/ChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIrCgR0cmVlGAEgASgOMhMucGRhYXMudjEuQXVkaXRUcmVlQgi6SAWCAQIQARIZCghvbGRfc2l6ZRgCIAEoA0IHukgEIgIoABIZCghuZXdfc2l6ZRgDIAEoA0IHukgEIgIoACJRChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USEAoIb2xkX3NpemUYASABKAMSEAoIbmV3X3NpemUYAiABKAMSDgoGaGFzaGVzGAMgAygMIrcCChZUYWlsQXVkaXRFdmVudHNSZXF1ZXN0Ei0KDmFmdGVyX3NlcXVlbmNlGAEgASgDQhC6SA0iCxj/////////DygASACIAQESHQoMcHJpbmNpcGFsX2lkGAIgASgJQge6SARyAhhAEhcKBmFjdGlvbhgDIAEoCUIHukgEcgIYZBIcCgtyZXNvdXJjZV9pZBgEIAEoCUIHukgEcgIYZBIxCgdvdXRjb21lGAUgASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lQgi6SAWCAQIQARIbCgphY2NvdW50X2lkGAYgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYByABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgIIAEoCUIHukgEcgIYQEIRCg9fYWZ0ZXJfc2VxdWVuY2UiVgoXVGFpbEF1ZGl0RXZlbnRzUmVzcG9uc2USKQoLYXVkaXRfZXZlbnQYASABKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhAKCHNlcXVlbmNlGAIgASgDItkCChhFeHBvcnRBdWRpdEV2ZW50c1JlcXVlc3QSNwoGZm9ybWF0GAEgASgOMhsucGRhYXMudjEuQXVkaXRFeHBvcnRGb3JtYXRCCrpIB4IBBBABIAASJwoNZnJvbV9zZXF1ZW5jZRgCIAEoA0IQukgNIgsY/////////w8oABIlCgt0b19zZXF1ZW5jZRgDIAEoA0IQukgNIgsY/////////w8oABJBCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIwCg9jb25zaXN0ZW50X3dpdGgYBiADKANCF7pIFJIBERBkIg0iCxj/////////DygBIioKGUV4cG9ydEF1ZGl0RXZlbnRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwi2gEKHUVyYXNlQXVkaXRQZXJzb25hbERhdGFSZXF1ZXN0EjUKDHByaW5jaXBhbF9pZBgBIAEoCUIfukgcchoyGF4odXNyfHN2YylfWzAtOWEtel17MjZ9JBJBCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyACIwCh5FcmFzZUF1ZGl0UGVyc29uYWxEYXRhUmVzcG9uc2USDgoGZXJhc2VkGAEgASgDKnoKDEF1ZGl0T3V0Y29tZRIdChlBVURJVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQQVVESVRfT1VUQ09NRV9PSxABEhkKFUFVRElUX09VVENPTUVfUkVGVVNFRBACEhoKFkFVRElUX09VVENPTUVfUkVQT1JURUQQAypdCglBdWRpdFRyZWUSGgoWQVVESVRfVFJFRV9VTlNQRUNJRklFRBAAEhsKF0FVRElUX1RSRUVfT1JHQU5JWkFUSU9OEAESFwoTQVVESVRfVFJFRV9JTlNUQU5DRRACKpcBChFBdWRpdEV4cG9ydEZvcm1hdBIjCh9BVURJVF9FWFBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASIgoeQVVESVRfRVhQT1JUX0ZPUk1BVF9KU09OX0xJTkVTEAESHAoYQVVESVRfRVhQT1JUX0ZPUk1BVF9PQ1NGEAISGwoXQVVESVRfRVhQT1JUX0ZPUk1BVF9DU1YQAzLWBwoMQXVkaXRTZXJ2aWNlEoEBCg9MaXN0QXVkaXRFdmVudHMSIC5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0GiEucGRhYXMudjEuTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50EosBCg1HZXRBdWRpdEV2ZW50Eh4ucGRhYXMudjEuR2V0QXVkaXRFdmVudFJlcXVlc3QaHy5wZGFhcy52MS5HZXRBdWRpdEV2ZW50UmVzcG9uc2UiOZACAcrzGDIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50Kg5hdWRpdF9ldmVudF9pZBJ7Cg1HZXRDaGVja3BvaW50Eh4ucGRhYXMudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHy5wZGFhcy52MS5HZXRDaGVja3BvaW50UmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50Eo0BChNHZXRDb25zaXN0ZW5jeVByb29mEiQucGRhYXMudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlcXVlc3QaJS5wZGFhcy52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50EoMBCg9UYWlsQXVkaXRFdmVudHMSIC5wZGFhcy52MS5UYWlsQXVkaXRFdmVudHNSZXF1ZXN0GiEucGRhYXMudjEuVGFpbEF1ZGl0RXZlbnRzUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50MAESiQEKEUV4cG9ydEF1ZGl0RXZlbnRzEiIucGRhYXMudjEuRXhwb3J0QXVkaXRFdmVudHNSZXF1ZXN0GiMucGRhYXMudjEuRXhwb3J0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQwARKUAQoWRXJhc2VBdWRpdFBlcnNvbmFsRGF0YRInLnBkYWFzLnYxLkVyYXNlQXVkaXRQZXJzb25hbERhdGFSZXF1ZXN0GigucGRhYXMudjEuRXJhc2VBdWRpdFBlcnNvbmFsRGF0YVJlc3BvbnNlIifK8xgjCgICAxIRQXVkaXRFdmVudHMud3JpdGUiCkF1ZGl0RXZlbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
 
 /**
  * Request of ListAuditEvents. All filters that are set must hold.
@@ -744,6 +744,141 @@ export const TailAuditEventsResponseSchema: GenMessage<TailAuditEventsResponse> 
   messageDesc(file_pdaas_v1_audit_service, 14);
 
 /**
+ * Request of ExportAuditEvents. All that is set must hold.
+ *
+ * @generated from message pdaas.v1.ExportAuditEventsRequest
+ */
+export type ExportAuditEventsRequest = Message<"pdaas.v1.ExportAuditEventsRequest"> & {
+  /**
+   * The format.
+   *
+   * @generated from field: pdaas.v1.AuditExportFormat format = 1;
+   */
+  format: AuditExportFormat;
+
+  /**
+   * The first event, by its sequence number; 0 for the first that there is.
+   *
+   * @generated from field: int64 from_sequence = 2;
+   */
+  fromSequence: bigint;
+
+  /**
+   * The last event; 0 for the newest. Not with JSON lines.
+   *
+   * @generated from field: int64 to_sequence = 3;
+   */
+  toSequence: bigint;
+
+  /**
+   * Only events at or after this time. JSON lines have no gaps: they begin with the first such
+   * event and have all that follow it.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only events before this time. Not with JSON lines.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Sizes of the instance's tree, as checkpoints have them: JSON lines then prove that it has only
+   * grown since.
+   *
+   * @generated from field: repeated int64 consistent_with = 6;
+   */
+  consistentWith: bigint[];
+};
+
+/**
+ * Describes the message pdaas.v1.ExportAuditEventsRequest.
+ * Use `create(ExportAuditEventsRequestSchema)` to create a new message.
+ */
+export const ExportAuditEventsRequestSchema: GenMessage<ExportAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 15);
+
+/**
+ * Message of ExportAuditEvents.
+ *
+ * @generated from message pdaas.v1.ExportAuditEventsResponse
+ */
+export type ExportAuditEventsResponse = Message<"pdaas.v1.ExportAuditEventsResponse"> & {
+  /**
+   * The next bytes of the file. A line may go on in the next chunk.
+   *
+   * @generated from field: bytes chunk = 1;
+   */
+  chunk: Uint8Array;
+};
+
+/**
+ * Describes the message pdaas.v1.ExportAuditEventsResponse.
+ * Use `create(ExportAuditEventsResponseSchema)` to create a new message.
+ */
+export const ExportAuditEventsResponseSchema: GenMessage<ExportAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 16);
+
+/**
+ * Request of EraseAuditPersonalData.
+ *
+ * @generated from message pdaas.v1.EraseAuditPersonalDataRequest
+ */
+export type EraseAuditPersonalDataRequest = Message<"pdaas.v1.EraseAuditPersonalDataRequest"> & {
+  /**
+   * The principal, `usr_…` or `svc_…`, which may be deleted already.
+   *
+   * @generated from field: string principal_id = 1;
+   */
+  principalId: string;
+
+  /**
+   * Only in events at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only in events before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.EraseAuditPersonalDataRequest.
+ * Use `create(EraseAuditPersonalDataRequestSchema)` to create a new message.
+ */
+export const EraseAuditPersonalDataRequestSchema: GenMessage<EraseAuditPersonalDataRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 17);
+
+/**
+ * Response of EraseAuditPersonalData.
+ *
+ * @generated from message pdaas.v1.EraseAuditPersonalDataResponse
+ */
+export type EraseAuditPersonalDataResponse = Message<"pdaas.v1.EraseAuditPersonalDataResponse"> & {
+  /**
+   * Of how many events something was erased.
+   *
+   * @generated from field: int64 erased = 1;
+   */
+  erased: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.EraseAuditPersonalDataResponse.
+ * Use `create(EraseAuditPersonalDataResponseSchema)` to create a new message.
+ */
+export const EraseAuditPersonalDataResponseSchema: GenMessage<EraseAuditPersonalDataResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 18);
+
+/**
  * Whether a call was carried out.
  *
  * @generated from enum pdaas.v1.AuditOutcome
@@ -833,6 +968,56 @@ export const AuditTreeSchema: GenEnum<AuditTree> = /*@__PURE__*/
   enumDesc(file_pdaas_v1_audit_service, 1);
 
 /**
+ * What an export is written in.
+ *
+ * @generated from enum pdaas.v1.AuditExportFormat
+ */
+export const AuditExportFormat = {
+  /**
+   * Never used.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * An event a line, as it was recorded, with all that proves it: the last line has the signed
+   * checkpoint. It goes on to the newest event, which the checkpoint is of.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_JSON_LINES = 1;
+   */
+  JSON_LINES: 1,
+
+  /**
+   * An event of the Open Cybersecurity Schema Framework a line, in JSON.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_OCSF = 2;
+   */
+  OCSF: 2,
+
+  /**
+   * Comma-separated values (RFC 4180) under a line of names. A value that a spreadsheet could take
+   * for a formula has an apostrophe before it.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_CSV = 3;
+   */
+  CSV: 3,
+} as const;
+
+/**
+ * What an export is written in.
+ *
+ * @generated from enum pdaas.v1.AuditExportFormat
+ */
+export type AuditExportFormat = (typeof AuditExportFormat)[keyof typeof AuditExportFormat] | UnknownEnum;
+
+/**
+ * Describes the enum pdaas.v1.AuditExportFormat.
+ */
+export const AuditExportFormatSchema: GenEnum<AuditExportFormat> = /*@__PURE__*/
+  enumDesc(file_pdaas_v1_audit_service, 2);
+
+/**
  * The audit log: every change and every refusal.
  *
  * @generated from service pdaas.v1.AuditService
@@ -890,6 +1075,30 @@ export const AuditService: GenService<{
     methodKind: "server_streaming";
     input: typeof TailAuditEventsRequestSchema;
     output: typeof TailAuditEventsResponseSchema;
+  },
+  /**
+   * Exports the organization's audit log as a file, in chunks that follow each other. It is whole
+   * when the stream ends well: what comes before an error is a part of it.
+   *
+   * @generated from rpc pdaas.v1.AuditService.ExportAuditEvents
+   */
+  exportAuditEvents: {
+    methodKind: "server_streaming";
+    input: typeof ExportAuditEventsRequestSchema;
+    output: typeof ExportAuditEventsResponseSchema;
+  },
+  /**
+   * Erases what the log knows of a person: the addresses and user agents of a principal's events,
+   * and the values of its personal fields, wherever they were changed. What happened stays, and so
+   * does every proof: entries have commitments in place of such values, which say nothing without
+   * them. It cannot be undone.
+   *
+   * @generated from rpc pdaas.v1.AuditService.EraseAuditPersonalData
+   */
+  eraseAuditPersonalData: {
+    methodKind: "unary";
+    input: typeof EraseAuditPersonalDataRequestSchema;
+    output: typeof EraseAuditPersonalDataResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_pdaas_v1_audit_service, 0);

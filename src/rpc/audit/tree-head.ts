@@ -10,6 +10,8 @@ import type { Database } from "../../store/database.ts";
 /** How an organization's tree stands now. */
 export interface CurrentTree {
   tree: OrganizationTree;
+  /** Of the tree that the checkpoint is of. */
+  instanceSize: number;
   head: MessageInitShape<typeof AuditTreeHeadSchema>;
 }
 
@@ -20,7 +22,11 @@ export async function readTree(db: Database, organizationId: string): Promise<Cu
   const { size, leaf_index: leafIndex } = tree;
   const leaf = organizationLeaf({ organizationId, size, root: rangeOf(tree).root() });
   const inclusion = await readProof(db, instanceTree, inclusionNodes(leafIndex, instanceSize));
-  return { tree, head: { leaf, leafIndex: BigInt(leafIndex), inclusion, checkpoint } };
+  return {
+    tree,
+    instanceSize,
+    head: { leaf, leafIndex: BigInt(leafIndex), inclusion, checkpoint },
+  };
 }
 
 function unavailable(): ServiceError {
