@@ -169,10 +169,11 @@ function changed(
 }
 
 test("hashes that are cut up otherwise prove nothing", () => {
-  const size = 4;
-  const proof = inclusionProof(tree, 0, size);
-  const cut: Buffer[] = [Buffer.concat(proof)];
-  expect(verifyInclusion(tree.leaves[0] as Buffer, 0, size, cut, rootOf(tree, size))).toBe(false);
+  const [first, second] = tree.leaves.slice(0, 2) as [Buffer, Buffer];
+  const [longer, shorter] = [Buffer.concat([first, second.subarray(0, 1)]), second.subarray(1)];
+  expect(nodeHash(longer, shorter)).toEqual(rootOf(tree, 2));
+  expect(verifyInclusion(longer, 0, 2, [shorter], rootOf(tree, 2))).toBe(false);
+  expect(verifyConsistency(1, longer, 2, rootOf(tree, 2), [shorter])).toBe(false);
 });
 
 test.each([-1, 0.5, Number.NaN, 2 ** 53])("%d is the size of no tree", (size) => {

@@ -281,6 +281,13 @@ describe("signatures:", () => {
     expect(await found(verifyEvents(log.events(), { verifierKeys: [key] }))).toEqual(["signature"]);
   });
 
+  test("a key that is another log's, under what is said to be of this one", async () => {
+    const other = new FakeLog(20, "other.example.com");
+    const lines = [...other.events(), other.end(20, { origin: "log.example.com/audit" })];
+    const verifierKeys = [log.key, other.key];
+    expect(await found(verify(lines, { verifierKeys }))).toEqual(["signature"]);
+  });
+
   test("what is no key", async () => {
     expect(await found(verifyEvents(log.events(), { verifierKeys: ["x"] }))).toEqual(["malformed"]);
   });

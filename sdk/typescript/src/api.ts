@@ -53,12 +53,14 @@ export type { AuditCheckpoint } from "./resources/audit-checkpoint.ts";
 export type { AuditEvent, AuditFieldChange, AuditProof } from "./resources/audit-event.ts";
 export type {
   AuditEventFilters,
-  ConsistencyProof,
   ConsistencyProofParams,
+  EraseAuditPersonalDataParams,
+  ExportAuditEventsParams,
   GetAuditEventParams,
   ListAuditEventsParams,
   TailAuditEventsParams,
-} from "./resources/audit-events.ts";
+} from "./resources/audit-event-params.ts";
+export type { ConsistencyProof } from "./resources/audit-events.ts";
 export type { Organization, UpdateOrganizationParams } from "./resources/organizations.ts";
 export type { Principal } from "./resources/principals.ts";
 export type { RateLimit } from "./resources/rate-limit.ts";

@@ -9,8 +9,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { Deadline } from "./deadline.ts";
 import { type PdaasError, toPdaasError } from "./errors.ts";
-import { followStream } from "./follow.ts";
 import { mayRetry, retryDelayMs } from "./retry.ts";
+import { followStream, readStream } from "./streams.ts";
 
 /** Options of a single call. */
 export interface CallOptions {
@@ -105,6 +105,15 @@ export class Caller {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     return followStream(this.#settings, { method, nextRequest, signal });
+  }
+
+  /** Gives the messages of a stream that comes to its end. */
+  stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    return readStream(this.#settings, { method, nextRequest: () => request, signal });
   }
 
   async #attempt<I extends DescMessage, O extends DescMessage>(

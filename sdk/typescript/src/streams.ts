@@ -14,52 +14,111 @@ const silenceMs = 45_000;
 /** More is more than timers take. */
 const foreverMs = 2 ** 31 - 1;
 
-/** A stream without an end, and how to go on with it. */
-export interface Followed<I extends DescMessage, O extends DescMessage> {
+/** A stream of messages that is asked for. */
+export interface StreamCall<I extends DescMessage, O extends DescMessage> {
   method: DescMethodServerStreaming<I, O>;
-  /** The request that goes on where the stream broke off. */
+  /** The request of the next attempt, which goes on where the last one broke off. */
   nextRequest: () => MessageInitShape<I>;
   signal: AbortSignal | undefined;
 }
 
 /**
- * Opens the stream, and again whenever it breaks off, for as long as another attempt may help.
+ * Opens a stream without an end, and again whenever it breaks off, for as long as another attempt may help.
  * @throws PdaasError
  */
 export async function* followStream<I extends DescMessage, O extends DescMessage>(
   settings: CallerSettings,
-  followed: Followed<I, O>,
+  call: StreamCall<I, O>,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
-  const deadline = new Deadline(foreverMs, followed.signal);
-  let [failures, mended] = [0, false];
+  const attempts = new Attempts({ ...settings, maxRetries: Number.POSITIVE_INFINITY }, call.signal);
   for (;;) {
-    deadline.check();
-    let sent: Record<string, string> = {};
     try {
-      sent = { ...settings.headers, ...(await deadline.wait(settings.credentials.headers())) };
-      for await (const message of messagesOf(settings, followed, sent)) {
-        [failures, mended] = [0, false];
+      for await (const message of messagesOf(settings, call, await attempts.headers())) {
+        attempts.succeeded();
         yield message;
       }
       throw new PdaasError("The stream has ended.", { code: "unavailable" });
     } catch (thrown) {
-      deadline.check();
-      const error = toPdaasError(thrown);
-      if (!mended && (await deadline.wait(settings.credentials.recover(error, sent)))) {
-        mended = true;
-        continue;
-      }
-      if (!mayFollow(error)) throw error;
-      failures++;
-      await deadline.sleep(retryDelayMs(error, failures));
+      await attempts.failed(thrown);
     }
+  }
+}
+
+/**
+ * Opens a stream that comes to its end. Once it has begun, there is no other attempt.
+ * @throws PdaasError
+ */
+export async function* readStream<I extends DescMessage, O extends DescMessage>(
+  settings: CallerSettings,
+  call: StreamCall<I, O>,
+): AsyncGenerator<MessageShape<O>, void, undefined> {
+  const attempts = new Attempts(settings, call.signal);
+  for (let hasBegun = false; ; ) {
+    try {
+      for await (const message of messagesOf(settings, call, await attempts.headers())) {
+        hasBegun = true;
+        yield message;
+      }
+      return;
+    } catch (thrown) {
+      if (hasBegun) throw attempts.errorOf(thrown);
+      await attempts.failed(thrown);
+    }
+  }
+}
+
+/** Attempts at a stream, one after the other, with pauses in between. */
+class Attempts {
+  readonly #settings: CallerSettings;
+  readonly #deadline: Deadline;
+  #sent: Record<string, string> = {};
+  #failures = 0;
+  #isMended = false;
+
+  constructor(settings: CallerSettings, signal: AbortSignal | undefined) {
+    this.#settings = settings;
+    this.#deadline = new Deadline(foreverMs, signal);
+  }
+
+  /** The headers of the next attempt. */
+  async headers(): Promise<Record<string, string>> {
+    this.#deadline.check();
+    this.#sent = {};
+    const { headers, credentials } = this.#settings;
+    this.#sent = { ...headers, ...(await this.#deadline.wait(credentials.headers())) };
+    return this.#sent;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#isMended = false;
+  }
+
+  /** Waits until another attempt may be made. @throws PdaasError when none may */
+  async failed(thrown: unknown): Promise<void> {
+    const error = this.errorOf(thrown);
+    const { credentials, maxRetries } = this.#settings;
+    const recover = () => this.#deadline.wait(credentials.recover(error, this.#sent));
+    if (!this.#isMended && (await recover())) {
+      this.#isMended = true;
+      return;
+    }
+    this.#failures++;
+    if (this.#failures > maxRetries || !mayOpenAgain(error)) throw error;
+    await this.#deadline.sleep(retryDelayMs(error, this.#failures));
+  }
+
+  errorOf(thrown: unknown): PdaasError {
+    // Whatever an aborted stream ends with, its caller has aborted it.
+    this.#deadline.check();
+    return toPdaasError(thrown);
   }
 }
 
 /** The messages of one attempt, which is given up when it has gone silent. */
 async function* messagesOf<I extends DescMessage, O extends DescMessage>(
   { transport }: CallerSettings,
-  { method, nextRequest, signal }: Followed<I, O>,
+  { method, nextRequest, signal }: StreamCall<I, O>,
   headers: Record<string, string>,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
   const own = new AbortController();
@@ -101,7 +160,7 @@ class SilenceWatch {
 }
 
 /** Nobody here has cancelled the stream or given it a time: that is how connections break with HTTP/2. */
-function mayFollow(error: PdaasError): boolean {
+function mayOpenAgain(error: PdaasError): boolean {
   const isBroken = error.code === "cancelled" || error.code === "deadline_exceeded";
   return isBroken || mayRetry(error, true);
 }

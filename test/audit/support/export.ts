@@ -74,13 +74,13 @@ export class FakeLog {
   /** What the log signs when it has this size. */
   end(size = this.size, options: EndOptions = {}): AuditExportEnd {
     const { root = rootOf(this.#tree, size), id = organizationId, provenFrom = [] } = options;
+    const { origin = this.#origin } = options;
     const leaf = organizationLeaf({ organizationId: id, size, root });
     const instance = this.#instance(size, leaf);
     const instanceSize = instance.leaves.length;
     const leafIndex = instanceSize - 1;
-    const origin = this.#origin;
     const signed = { origin, size: instanceSize, root: rootOf(instance, instanceSize) };
-    const signer = { name: origin, privateKey: this.#privateKey };
+    const signer = { name: this.#origin, privateKey: this.#privateKey };
     const consistency = provenFrom.map((old) => ({
       size: String(old * 2),
       proof: base64(consistencyProof(instance, old * 2, instanceSize)),
@@ -118,6 +118,8 @@ export interface EndOptions {
   root?: Buffer;
   /** Another organization. */
   id?: string;
+  /** Another log, whose checkpoint this one signs. */
+  origin?: string;
   /** The sizes of the log since which the export proves that the instance's tree has only grown. */
   provenFrom?: number[];
 }

@@ -1,10 +1,11 @@
 import {
+  AuditExportFormat,
   AuditOutcome,
   AuditService,
   AuditTree,
 } from "../../../../gen/pdaas/v1/audit_service_pb.ts";
 import type { Caller, CallOptions } from "../caller.ts";
-import { Listing, type PageOptions, toPage } from "../listing.ts";
+import { Listing, toPage } from "../listing.ts";
 import { type AuditCheckpoint, toAuditCheckpoint } from "./audit-checkpoint.ts";
 import {
   type AuditEvent,
@@ -13,53 +14,16 @@ import {
   toAuditProof,
   toTreeHead,
 } from "./audit-event.ts";
+import type {
+  AuditEventFilters,
+  ConsistencyProofParams,
+  EraseAuditPersonalDataParams,
+  ExportAuditEventsParams,
+  GetAuditEventParams,
+  ListAuditEventsParams,
+  TailAuditEventsParams,
+} from "./audit-event-params.ts";
 import { present, timestampOf } from "./plain.ts";
-
-/** All filters that are given must hold. */
-export interface AuditEventFilters {
-  /** Only events of this principal, `usr_…` or `svc_…`. */
-  principalId?: string | undefined;
-  /** Only events of this RPC, such as `IssueApiKey`. */
-  action?: string | undefined;
-  /** Only events about this resource, such as `key_…`. */
-  resourceId?: string | undefined;
-  /** Only events about what is in this account. */
-  accountId?: string | undefined;
-  /** Only events of calls from this address. */
-  address?: string | undefined;
-  /** Only the event of this request, as in `PdaasError.requestId`. */
-  requestId?: string | undefined;
-  outcome?: "ok" | "refused" | "reported" | undefined;
-}
-
-export interface ListAuditEventsParams extends AuditEventFilters, PageOptions {
-  /** Only events at or after this time. */
-  startTime?: Date | undefined;
-  /** Only events before this time. */
-  endTime?: Date | undefined;
-}
-
-export interface GetAuditEventParams {
-  /** `evt_…` */
-  auditEventId: string;
-}
-
-export interface TailAuditEventsParams extends AuditEventFilters {
-  /**
-   * Only events after this number: 0 for all that there are, `sequence` of the last event that was dealt
-   * with to go on after it. Absent for those that are written from now on.
-   */
-  afterSequence?: number | undefined;
-}
-
-export interface ConsistencyProofParams {
-  /** The organization's own tree when absent, or that of all organizations, which checkpoints are of. */
-  tree?: "organization" | "instance" | undefined;
-  /** The size that the tree had. */
-  oldSize: number;
-  /** The size that it has had since; that of now when absent. */
-  newSize?: number | undefined;
-}
 
 /** What proves that a tree has only grown: `verifyConsistency` of `pdaas/audit` checks it. */
 export interface ConsistencyProof {
@@ -155,7 +119,59 @@ export class AuditEvents {
       if (auditEvent !== undefined) yield toAuditEvent(auditEvent);
     }
   }
+
+  /**
+   * Gives the log as the bytes of a file, one chunk after the other. The file is whole when the loop ends
+   * without an error.
+   * @throws PdaasError
+   */
+  async *export(
+    params: ExportAuditEventsParams = {},
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const request = {
+      format: formats[params.format ?? "json_lines"],
+      fromSequence: BigInt(params.fromSequence ?? 0),
+      toSequence: BigInt(params.toSequence ?? 0),
+      startTime: timestampOf(params.startTime, "startTime"),
+      endTime: timestampOf(params.endTime, "endTime"),
+      consistentWith: (params.consistentWith ?? []).map(BigInt),
+    };
+    const { exportAuditEvents } = AuditService.method;
+    for await (const { chunk } of this.#caller.stream(exportAuditEvents, request, signal)) {
+      yield chunk;
+    }
+  }
+
+  /**
+   * Erases what the log knows of a person, for good: addresses, user agents and the values of personal
+   * fields. What happened stays, and every proof holds as before.
+   * @returns of how many events something was erased
+   * @throws PdaasError
+   */
+  async erasePersonalData(
+    { principalId, startTime, endTime }: EraseAuditPersonalDataParams,
+    options?: CallOptions,
+  ): Promise<number> {
+    const request = {
+      principalId,
+      startTime: timestampOf(startTime, "startTime"),
+      endTime: timestampOf(endTime, "endTime"),
+    };
+    const { eraseAuditPersonalData } = AuditService.method;
+    const answer = await this.#caller.call(eraseAuditPersonalData, request, {
+      ...options,
+      repeatable: true,
+    });
+    return Number(answer.erased);
+  }
 }
+
+const formats = {
+  json_lines: AuditExportFormat.JSON_LINES,
+  ocsf: AuditExportFormat.OCSF,
+  csv: AuditExportFormat.CSV,
+} as const;
 
 const outcomes = {
   ok: AuditOutcome.OK,
