@@ -1,4 +1,10 @@
-import { type AuditProof, Client, type PdaasError, verifyAuditEvent } from "pdaas";
+import {
+  type AuditProof,
+  Client,
+  type PdaasError,
+  verifyAuditEvent,
+  verifyAuditExport,
+} from "pdaas";
 import { parseSavedCheckpoint, verifyConsistency, verifyTreeHead } from "pdaas/audit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TcpCable } from "../harness/cable.ts";
@@ -189,4 +195,68 @@ describe.each(["connect", "grpc"] as const)("tail over %s", (transport) => {
     await expect(ended).rejects.toMatchObject({ code: "cancelled" });
     await client.close();
   });
+});
+
+describe("export", () => {
+  const linesOf = async (chunks: AsyncIterable<Uint8Array>) =>
+    Buffer.concat(await Array.fromAsync(chunks))
+      .toString()
+      .trimEnd()
+      .split("\n");
+
+  test.each(["connect", "grpc"] as const)("over %s can be verified offline", async (transport) => {
+    const { auditEvents } = userVia(
+      transport === "grpc" ? service.grpcUrl : service.httpUrl,
+      transport,
+    );
+    const saved = await auditEvents.checkpoint();
+    const published = parseSavedCheckpoint(saved.text).note;
+    await makeAccounts(3, `export-${transport}`);
+    await checkpointOf(saved.size + 3);
+    const { size } = treeOf(saved.text, "instance");
+    const lines = await linesOf(auditEvents.export({ consistentWith: [size] }));
+    const checkpoints = [
+      { name: "saved", text: saved.text },
+      { name: "published", text: published },
+    ];
+    const given = { verifierKeys: [verifierKey], checkpoints };
+    const verification = await verifyAuditExport({ lines, ...given });
+    expect(verification).toMatchObject({ isComplete: true, findings: [], from: 1 });
+    expect(verification.to).toBeGreaterThanOrEqual(saved.size + 3);
+    const without = await verifyAuditExport({ lines: lines.toSpliced(1, 1), ...given });
+    expect(without.findings[0]).toMatchObject({ kind: "gap", sequence: 2 });
+  });
+
+  test("may begin later, and come in other formats", async () => {
+    const { auditEvents } = service.admin;
+    const lines = await linesOf(auditEvents.export({ fromSequence: 3 }));
+    const verification = await verifyAuditExport({ lines, verifierKeys: [verifierKey] });
+    expect(verification).toMatchObject({ isComplete: true, from: 3 });
+    const csv = await linesOf(
+      auditEvents.export({ format: "csv", fromSequence: 2, toSequence: 3 }),
+    );
+    expect(csv).toHaveLength(3);
+  });
+
+  test("fails where it is refused, and before it has given anything", async () => {
+    const key = await service.issueKey(["Accounts.read"]);
+    const chunks = linesOf(service.signed(key).auditEvents.export());
+    expect(await refusalOf(chunks)).toMatchObject({ reason: "PERMISSION_MISSING" });
+  });
+});
+
+test("erasePersonalData takes values away, and leaves every proof as it is", async () => {
+  const key = await service.issueKey();
+  const client = service.signed(key);
+  await client.accounts.create({ accountId: "erased-1", name: "erased" });
+  const { auditEvents } = service.admin;
+  const principalId = key.serviceAccountId;
+  const own = async () => (await auditEvents.list({ principalId }).page()).items;
+  await expect.poll(own, patient).toHaveLength(1);
+  const [{ id: auditEventId, address } = { id: "", address: "" }] = await own();
+  expect(address).not.toBe("");
+  expect(await auditEvents.erasePersonalData({ principalId })).toBe(1);
+  const { event, proof } = await auditEvents.get({ auditEventId });
+  expect(event).toMatchObject({ address: "", userAgent: "" });
+  expect(verifyAuditEvent(proof, [verifierKey]).event).toEqual(event);
 });
