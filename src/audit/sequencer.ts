@@ -6,6 +6,8 @@ import { Partitions } from "./partitions.ts";
 import { sequenceBatch } from "./sequence-batch.ts";
 
 const maxBatch = 4_000;
+/** What cannot be done at once in time is done in smaller parts. */
+const minBatch = 100;
 /** How long an entry may wait to be looked for. */
 const idleMs = 40;
 /** How often a process that does not lead tries to. */
@@ -29,6 +31,7 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #batchSize = maxBatch;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -56,6 +59,7 @@ export class Sequencer {
         else await this.#lead(connection);
       } catch (error) {
         this.#options.onError(error);
+        this.#batchSize = Math.max(minBatch, Math.floor(this.#batchSize / 4));
         await this.#pause(retryMs);
       }
     }
@@ -68,7 +72,7 @@ export class Sequencer {
       const epoch = await raiseAuditEpoch(db);
       const partitions = new Partitions(db);
       while (!this.#isClosing) {
-        const pending = await listPendingEntries(db, maxBatch);
+        const pending = await listPendingEntries(db, this.#batchSize);
         if (pending.length === 0) {
           await this.#pause(idleMs);
           continue;
@@ -76,6 +80,7 @@ export class Sequencer {
         await partitions.ensure(pending);
         const checkpoint = await sequenceBatch(db, epoch, signer, pending);
         if (checkpoint !== undefined) onCheckpoint?.(checkpoint);
+        this.#batchSize = Math.min(maxBatch, this.#batchSize * 2);
       }
     } finally {
       await connection.end().catch(() => {});

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   Kysely,
   type Transaction as KyselyTransaction,
@@ -55,16 +56,15 @@ export function openDatabase(
 export interface Connection {
   /** Takes one query or transaction at a time. */
   readonly db: Database;
-  /** Resolves when the connection has ended, for whatever reason. */
-  readonly ended: Promise<void>;
   end(): Promise<void>;
 }
 
+/** How long a server may take to take leave: one that is silent will not. */
+const leaveMs = 1_000;
+
 export async function openConnection(config: pg.PoolConfig): Promise<Connection> {
   const client = new pg.Client({ ...defaults, types, ...config });
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
   client.on("error", () => {});
-  client.once("end", resolve);
   await client.connect();
   const query = (text: string, values: unknown[]) => client.query(text, values);
   const connection = { query, release: () => {} } as unknown as PostgresPoolClient;
@@ -74,7 +74,10 @@ export async function openConnection(config: pg.PoolConfig): Promise<Connection>
     end: () => client.end(),
   };
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-  return { db, ended, end: () => client.end() };
+  const end = async () => {
+    await Promise.race([client.end(), delay(leaveMs, undefined, { ref: false })]);
+  };
+  return { db, end };
 }
 
 /** A connection that owes an answer is not used again: the next query would wait behind it. */

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import type pg from "pg";
+import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { AuditEntrySchema } from "../../gen/pdaas/v1/audit_entry_pb.ts";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { toEvent } from "../../src/audit/entry.ts";
@@ -15,6 +16,7 @@ import { listPendingEntries, raiseAuditEpoch } from "../../src/store/audit-seque
 import { readHeads } from "../../src/store/audit-trees.ts";
 import { type Database, openDatabase, type Queryable } from "../../src/store/database.ts";
 import { takeLead } from "../../src/store/leadership.ts";
+import { Cable } from "../harness/cable.ts";
 import { createDatabase, type TestDatabase } from "../harness/database.ts";
 
 const signer = { name: "pdaas/test", privateKey: generateKeyPairSync("ed25519").privateKey };
@@ -165,8 +167,8 @@ test("there is a partition for whatever month an event is of", async () => {
 });
 
 /** A sequencer as a process has it, on connections that can be told by their name. */
-function startSequencer(name: string): Sequencer {
-  const config = { ...database.poolConfig, application_name: name };
+function startSequencer(name: string, server: pg.PoolConfig = database.poolConfig): Sequencer {
+  const config = { ...server, application_name: name };
   const sequencer = new Sequencer({ signer, takeLead: () => takeLead(config), onError: () => {} });
   sequencer.start();
   return sequencer;
@@ -206,4 +208,19 @@ test("a leader whose connection is cut leads again, or another one does", async 
     await expect.poll(() => logOf(organizations[0]), { timeout: 10_000 }).toHaveLength(round);
   }
   await sequencer.close();
+});
+
+test("a leader whose connection has gone silent is followed by another one", async () => {
+  const cable = await Cable.lay(inject("postgresSocket"));
+  const connectionString = cable.url(database.poolConfig.database as string);
+  const silent = startSequencer("sequencer-1", { connectionString });
+  await expect.poll(leaders).toEqual(["sequencer-1"]);
+  const other = startSequencer("sequencer-2");
+  cable.freeze();
+  await record(db, event("After"));
+  await expect.poll(leaders, { timeout: 20_000 }).toEqual(["sequencer-2"]);
+  await expect.poll(() => logOf(organizations[0])).toEqual(["After"]);
+  await silent.close();
+  await other.close();
+  await cable.remove();
 });

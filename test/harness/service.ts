@@ -108,7 +108,7 @@ export class TestService {
   /** Events get into the audit log within a moment, so this waits until it has what is expected. */
   async auditRows(where: string, values: unknown[], count: number): Promise<AuditRow[]> {
     const statement = `select * from audit_entries where ${where} order by sequence`;
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 400; attempt++) {
       const rows = await this.database.query<AuditRow>(statement, values);
       if (rows.length >= count) return rows;
       await new Promise((resolve) => setTimeout(resolve, 30));
