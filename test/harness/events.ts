@@ -11,13 +11,14 @@ interface EventOptions extends Partial<AuditedCall> {
   reason?: string;
   /** A transaction, for events that are there when it commits. */
   db?: Queryable;
+  time?: Date;
 }
 
 /** Records refusals of different calls. */
 export async function recordEvents(
   { service, organizationId }: Pick<TestService, "service" | "organizationId">,
   count: number,
-  { reason = "TEST", db = service.app.db, ...call }: EventOptions = {},
+  { reason = "TEST", db = service.app.db, time = new Date(), ...call }: EventOptions = {},
 ): Promise<void> {
   const events = Array.from({ length: count }, (_, i) =>
     toEvent(
@@ -32,7 +33,7 @@ export async function recordEvents(
         userAgent: "",
         ...call,
       },
-      { outcome: AuditOutcome.REFUSED, reason, time: new Date(), count: 1 },
+      { outcome: AuditOutcome.REFUSED, reason, time, count: 1 },
     ),
   );
   for (let at = 0; at < count; at += batchSize) {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { verifyAuditExport } from "pdaas/audit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -8,10 +8,13 @@ import {
   AuditService,
   type ExportAuditEventsRequestSchema,
 } from "../../gen/pdaas/v1/audit_service_pb.ts";
-import { PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
-import { refusalOf, signedTransport } from "../harness/clients.ts";
+import { AuthService, PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
+import { OrganizationService } from "../../gen/pdaas/v1/organization_service_pb.ts";
+import { dropAuditEntries } from "../../src/rpc/audit/drop-audit-entries.ts";
+import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
 import { recordEvents } from "../harness/events.ts";
-import { type TestKey, TestService } from "../harness/service.ts";
+import { addOrganization } from "../harness/organization.ts";
+import { type administrator, type TestKey, TestService } from "../harness/service.ts";
 
 const { JSON_LINES, OCSF, CSV } = AuditExportFormat;
 const servers = ["connect-node gRPC, gRPC server", "connect-node Connect JSON"];
@@ -93,12 +96,22 @@ const stored = (text: string) => text.toWellFormed();
 const client = (server = servers[0] as string) =>
   createClient(AuditService, signedTransport(server, service, key));
 
+async function loggedIn(login: typeof administrator): Promise<Transport> {
+  const { tokens } = await createClient(
+    AuthService,
+    transport(servers[0] as string, service),
+  ).login(login);
+  const headers = withHeaders({ authorization: `Bearer ${tokens?.accessToken}` });
+  return transport(servers[0] as string, service, [headers]);
+}
+
 async function exported(
   request: MessageInitShape<typeof ExportAuditEventsRequestSchema>,
-  server?: string,
+  from: string | Transport = servers[0] as string,
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const { chunk } of client(server).exportAuditEvents(request)) chunks.push(chunk);
+  const asked = typeof from === "string" ? client(from) : createClient(AuditService, from);
+  for await (const { chunk } of asked.exportAuditEvents(request)) chunks.push(chunk);
   return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
 }
 
@@ -166,6 +179,33 @@ describe("JSON lines", () => {
       "1",
       `${published}`,
     ]);
+  });
+
+  test("tell what retention has dropped, of which the hashes are left", async () => {
+    const login = await addOrganization(service.database, "dropping");
+    const [row] = await service.database.query<{ id: string }>(
+      "select id from organizations where slug = 'dropping'",
+    );
+    const there = { service: service.service, organizationId: row?.id ?? "" };
+    const time = new Date(Date.now() - 100 * 86_400_000);
+    await recordEvents(there, 300, { action: "Old", time });
+    await service.auditRows("action = 'Old'", [], 300);
+    const made = await loggedIn(login);
+    const auditRetention = { seconds: BigInt(30 * 86_400) };
+    const updateMask = { paths: ["audit_retention"] };
+    await createClient(OrganizationService, made).updateOrganization({
+      auditRetention,
+      updateMask,
+    });
+    await dropAuditEntries(service.service.app);
+    await service.auditRows("action = 'DropAuditEntries'", [], 1);
+    const lines = linesOf(await exported({ format: JSON_LINES }, made));
+    expect(lines.filter((line) => line.includes('"dropped":true'))).toHaveLength(300);
+    const verification = await verified(lines);
+    expect(verification.findings).toEqual([]);
+    expect(verification).toMatchObject({ isComplete: true, from: 1, droppedTo: 300 });
+    const csv = parseCsv(await exported({ format: CSV }, made));
+    expect(csv[1]?.[0]).toBe("301");
   });
 
   test.each([
