@@ -23,7 +23,7 @@ const pages = new Map(
     .filter((name) => name.endsWith(".md"))
     .map((name) => [join("docs", name), read(join("docs", name))]),
 );
-const guides = ["creating-service-accounts", "api-keys", "ip-allowlists"] as const;
+const guides = ["creating-service-accounts", "api-keys", "ip-allowlists", "audit-log"] as const;
 const guide = (name: (typeof guides)[number]) => pages.get(join("docs", `${name}.md`)) as string;
 /** The snippets of a page in one language, which are one program. */
 const program = (page: string, language: string) =>
@@ -74,6 +74,10 @@ describe("the snippets of a guide are a program", () => {
     [
       "ip-allowlists",
       /is not on an allowlist.*service_account reported.*add this one first: 127\.0\.0\.1/s,
+    ],
+    [
+      "audit-log",
+      /^PERMISSION_MISSING\n.*forwarded \d+ CreateAccount P.*name "CI\/CD Bot" → "Build server".*proven: U\w+ "Build server"\ntrue \[\]\nerased from \d events/s,
     ],
   ] as const)("that runs: %s", async (name, output) => {
     const { email, password, organizationSlug } = administrator;
@@ -135,6 +139,30 @@ test("who has locked everybody out gets in again as it is shown", async () => {
   expect((await allowlists.getAllowlist({ resourceId })).reportOnly).toBe(true);
   const { items } = await allowlists.list({ resourceId }).page();
   for (const { id } of items) await allowlists.remove({ allowlistEntryId: id });
+});
+
+test("an export of the audit log is verified as it is shown", async () => {
+  const { auditEvents } = service.admin;
+  const { text, verifierKey } = await auditEvents.checkpoint();
+  const folder = mkdtempSync(join(tmpdir(), "pdaas-docs-"));
+  const [file, saved] = [join(folder, "export.jsonl"), join(folder, "checkpoint.json")];
+  writeFileSync(file, Buffer.concat(await Array.fromAsync(auditEvents.export())));
+  writeFileSync(saved, text);
+  const env = { EXPORT: file, CHECKPOINT: saved, VERIFIER_KEY: verifierKey };
+  try {
+    const output = await run("bash", ["-euc", program(guide("audit-log"), "bash")], env);
+    expect(output).toMatch(
+      /^The audit log of org_\w+ is complete and unchanged from 1 to \d+[^\n]*\.\n$/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the table of findings is what the verifier has", () => {
+  const listed = [...guide("audit-log").matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, kind]) => kind);
+  const kinds = [...read("sdk/typescript/src/audit/findings.ts").matchAll(/^ {2}\| "([a-z-]+)"/gm)];
+  expect(listed.sort()).toEqual(kinds.map(([, kind]) => kind).sort());
 });
 
 test("the table of permissions is the contract's", () => {

@@ -168,6 +168,15 @@ function changed(
   return hashes;
 }
 
+test("a proof that ends below the root proves nothing", () => {
+  const [root, leaf] = [rootOf(tree, 1), tree.leaves[0] as Buffer];
+  expect(verifyInclusion(leaf, 0, 1, [], root)).toBe(true);
+  for (const size of [2, 3, 300]) {
+    expect(verifyInclusion(leaf, 0, size, [], root)).toBe(false);
+    expect(verifyConsistency(1, root, size, root, [])).toBe(false);
+  }
+});
+
 test("hashes that are cut up otherwise prove nothing", () => {
   const [first, second] = tree.leaves.slice(0, 2) as [Buffer, Buffer];
   const [longer, shorter] = [Buffer.concat([first, second.subarray(0, 1)]), second.subarray(1)];

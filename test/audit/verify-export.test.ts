@@ -180,11 +180,17 @@ describe("what was done to the rows is named:", () => {
     ]);
   });
 
-  test("bytes with their hash", async () => {
+  test("bytes with their hash, which the log has not signed, and saved checkpoints tell since when", async () => {
     const events = log.events();
     const other = new FakeLog(20).events();
     events[4] = { ...(other[4] as AuditExportEvent) };
     expect(await found(verifyEvents(events))).toEqual(["rewritten"]);
+    const checkpoints = saved(log.end(4), log.end(5), log.end(20));
+    const { findings } = await verifyEvents(events, { checkpoints });
+    expect(findings.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+      "rewritten: Events 1 to 20 are not what the log has signed.",
+      "rewritten: The first 5 events are not those of saved-2.",
+    ]);
   });
 });
 
@@ -207,6 +213,12 @@ describe("histories:", () => {
     expect(findings).toMatchObject([
       { kind: "rolled-back", message: expect.stringMatching(/^saved-2 /) },
     ]);
+  });
+
+  test("one that was signed for the same number of events", async () => {
+    const lines = [...log.events(), log.end(20, { instanceSize: 60 })];
+    expect(await found(verify(lines, { checkpoints: saved(other.end(20)) }))).toEqual(["forked"]);
+    expect(await found(verify(lines, { checkpoints: saved(log.end(20)) }))).toEqual([]);
   });
 
   test("two of one size in the tree of all organizations", async () => {

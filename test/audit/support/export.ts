@@ -76,7 +76,7 @@ export class FakeLog {
     const { root = rootOf(this.#tree, size), id = organizationId, provenFrom = [] } = options;
     const { origin = this.#origin } = options;
     const leaf = organizationLeaf({ organizationId: id, size, root });
-    const instance = this.#instance(size, leaf);
+    const instance = this.#instance(size, leaf, options.instanceSize);
     const instanceSize = instance.leaves.length;
     const leafIndex = instanceSize - 1;
     const signed = { origin, size: instanceSize, root: rootOf(instance, instanceSize) };
@@ -100,12 +100,13 @@ export class FakeLog {
   }
 
   /** The tree of all organizations: each time that this one has grown, so has another one. */
-  #instance(size: number, last: Buffer): GrownTree {
+  #instance(size: number, last: Buffer, instanceSize = size * 2): GrownTree {
+    const more = Array.from({ length: instanceSize - size * 2 }, (_, at) => Buffer.from(`${at}`));
     const leaves = Array.from({ length: size }, (_, at) => [
       Buffer.from(`another ${at + 1}`),
       this.#leaf(at + 1),
     ]);
-    return treeOf(leaves.flat().with(-1, last));
+    return treeOf([...leaves.flat().slice(0, -1), ...more, last]);
   }
 
   #leaf(size: number): Buffer {
@@ -118,6 +119,8 @@ export interface EndOptions {
   root?: Buffer;
   /** Another organization. */
   id?: string;
+  /** How large the tree of all organizations is, when others have grown more often. */
+  instanceSize?: number;
   /** Another log, whose checkpoint this one signs. */
   origin?: string;
   /** The sizes of the log since which the export proves that the instance's tree has only grown. */

@@ -20,15 +20,22 @@ export function judgeHistory(
   head: VerifiedHead,
   saved: readonly NamedHead[],
 ): AuditFinding[] {
-  const first = before.size + 1;
   const sizes = new Set([head, ...saved].map(({ organization }) => organization.size));
-  const roots = rootsOf(events, before, sizes);
-  const own = judgeOwn(roots.get(head.organization.size), head, first);
-  return [...own, ...saved.flatMap((each) => judgeSaved(each, head, roots, first))];
+  const history = { first: before.size + 1, roots: rootsOf(events, before, sizes), head };
+  return [...judgeOwn(history), ...saved.flatMap((each) => judgeSaved(each, history))];
 }
 
-function judgeOwn(root: Buffer | undefined, head: VerifiedHead, first: number): AuditFinding[] {
+/** The events of an export, and what is signed of them. */
+interface History {
+  first: number;
+  /** The roots of the events, by the size of the tree. */
+  roots: ReadonlyMap<number, Buffer>;
+  head: VerifiedHead;
+}
+
+function judgeOwn({ first, roots, head }: History): AuditFinding[] {
   const { size, root: signed } = head.organization;
+  const root = roots.get(size);
   if (root === undefined) {
     const message = `The log has signed ${size} events, and not all from event ${first} on are there: the others cannot be held to that.`;
     return [finding("unproved", message)];
@@ -54,28 +61,38 @@ function rootsOf(
   return roots;
 }
 
-function judgeSaved(
-  saved: NamedHead,
-  head: VerifiedHead,
-  roots: ReadonlyMap<number, Buffer>,
-  first: number,
-): AuditFinding[] {
+function judgeSaved(saved: NamedHead, history: History): AuditFinding[] {
   const { name, organization, checkpoint } = saved;
-  const { size } = organization;
+  const { head } = history;
   const isSameTree = checkpoint.size === head.checkpoint.size;
-  if (isSameTree && !checkpoint.root.equals(head.checkpoint.root)) {
+  const isSameSize = organization.size === head.organization.size;
+  const contradicts =
+    (isSameTree && !checkpoint.root.equals(head.checkpoint.root)) ||
+    (isSameSize && !organization.root.equals(head.organization.root));
+  if (contradicts) {
     return [finding("forked", `${name} is of another history: the log has signed both.`)];
   }
-  if (size > head.organization.size) {
-    const now = head.organization.size;
-    const message = `${name} is of ${size} events, the export ends with ${now}: the log was rolled back, or the export is older.`;
+  if (organization.size > head.organization.size) {
+    const message = `${name} is of ${organization.size} events, the export's of ${head.organization.size}: the log was rolled back, or the export is older.`;
     return [finding("rolled-back", message)];
   }
-  const root = roots.get(size) ?? (size === head.organization.size && head.organization.root);
-  if (root) {
-    const message = `${name} is of another history: the first ${size} events were others.`;
-    return root.equals(organization.root) ? [] : [finding("forked", message)];
+  return isSameSize ? [] : judgePrefix(saved, history);
+}
+
+/** Holds the first events to what was signed when there were no others. */
+function judgePrefix({ name, organization }: NamedHead, history: History): AuditFinding[] {
+  const { first, roots, head } = history;
+  const { size, root } = organization;
+  const own = roots.get(size);
+  if (own === undefined) {
+    const why = size < first ? `the export begins with event ${first}` : "events are missing";
+    return [finding("unproved", `${name} cannot be held to its ${size} events: ${why}.`)];
   }
-  const why = size < first ? `the export begins with event ${first}` : "events are missing";
-  return [finding("unproved", `${name} cannot be held to its ${size} events: ${why}.`)];
+  if (own.equals(root)) return [];
+  // Only where the events themselves are signed has the log signed two histories.
+  if (roots.get(head.organization.size)?.equals(head.organization.root)) {
+    const message = `${name} is of another history: the first ${size} events were others, and the log has signed both.`;
+    return [finding("forked", message)];
+  }
+  return [finding("rewritten", `The first ${size} events are not those of ${name}.`)];
 }
