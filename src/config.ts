@@ -24,6 +24,8 @@ export interface Config {
   forwardedHeader: "x-forwarded-for" | "forwarded";
   /** The URL of the page that takes invitations; undefined where there is none. */
   invitationPage: string | undefined;
+  /** Where checkpoints of the audit log are published; undefined: nowhere. */
+  auditCheckpoints: { file: string | undefined; url: string | undefined };
   logLevel: "fatal" | "error" | "warn" | "info" | "debug";
   /** How long calls in flight may take to finish at a shutdown. */
   shutdownMs: number;
@@ -73,6 +75,8 @@ const schema = z.strictObject({
     .url({ protocol: /^https?$/ })
     .refine((url) => !url.includes("#"), "without a fragment")
     .optional(),
+  PDAAS_AUDIT_CHECKPOINT_FILE: z.string().min(1).optional(),
+  PDAAS_AUDIT_CHECKPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
   PDAAS_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).optional(),
   PDAAS_SHUTDOWN_SECONDS: z.coerce.number().min(0).max(600).default(10),
   PDAAS_FIRST_ORGANIZATION: slug.default("myorg"),
@@ -111,6 +115,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     trustedProxies: settings.PDAAS_TRUSTED_PROXIES ?? new Set(),
     forwardedHeader: settings.PDAAS_FORWARDED_HEADER,
     invitationPage: settings.PDAAS_INVITATION_PAGE,
+    auditCheckpoints: {
+      file: settings.PDAAS_AUDIT_CHECKPOINT_FILE,
+      url: settings.PDAAS_AUDIT_CHECKPOINT_URL,
+    },
     logLevel: settings.PDAAS_LOG_LEVEL ?? (production ? "info" : "warn"),
     shutdownMs: settings.PDAAS_SHUTDOWN_SECONDS * 1_000,
     first: {

@@ -1,6 +1,7 @@
 import {
   type DescField,
   type DescMethod,
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   getOption,
 } from "@bufbuild/protobuf";
@@ -40,7 +41,8 @@ export interface Method {
   readonly action: string;
   /** `/pdaas.v1.ServiceAccountService/CreateServiceAccount` */
   readonly path: string;
-  readonly desc: DescMethodUnary;
+  /** It takes one message, and answers with one or with a stream of them. */
+  readonly desc: DescMethodUnary | DescMethodServerStreaming;
   readonly access: Access;
   readonly callers: ReadonlySet<Caller>;
   /** Local name of the request field that names the resource. */
@@ -82,8 +84,8 @@ export function methodOf(desc: DescMethod): Method {
 }
 
 function describe(desc: DescMethod): Method {
-  if (desc.methodKind !== "unary") {
-    throw new Error(`${desc.name} is ${desc.methodKind}; only unary RPCs are served so far`);
+  if (desc.methodKind !== "unary" && desc.methodKind !== "server_streaming") {
+    throw new Error(`${desc.name} is ${desc.methodKind}: a signature cannot cover its request`);
   }
   const rule = getOption(desc, access);
   const fieldOf = (name: string) => desc.input.fields.find((f) => f.name === name);
@@ -93,7 +95,7 @@ function describe(desc: DescMethod): Method {
   return {
     action: desc.name,
     path: `/${desc.parent.typeName}/${desc.name}`,
-    desc: desc as DescMethodUnary,
+    desc: desc as Method["desc"],
     access: rule,
     callers: new Set(rule.callers),
     resourceField: resourceField?.localName,

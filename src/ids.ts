@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { typeidUnboxed } from "typeid-js";
+import { fromUUID, typeidUnboxed } from "typeid-js";
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -9,6 +9,12 @@ export type IdPrefix = "org" | "usr" | "svc" | "grp" | "pol" | "key" | "alw" | "
 /** A new TypeID, such as `svc_01h455vb4pex5vsknk084sn02q`: UUIDv7 underneath, so ids sort by time. */
 export function newId(prefix: IdPrefix): string {
   return typeidUnboxed(prefix);
+}
+
+/** What TypeIDs of UUIDv7 (RFC 9562 §5.7) that were made before a time sort before. */
+export function leastIdAt(prefix: IdPrefix, time: Date): string {
+  const hex = time.getTime().toString(16).padStart(12, "0");
+  return fromUUID(`${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`, prefix);
 }
 
 /** `length` characters of base62, each drawn without bias (log2(62) = 5.95 bits). */

@@ -1,10 +1,15 @@
+import { createPublicKey } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { AuditLog } from "./audit/audit-log.ts";
+import { CheckpointPublisher } from "./audit/checkpoint-publisher.ts";
+import { type NoteSigner, verifierKey } from "./audit/note.ts";
+import { Sequencer } from "./audit/sequencer.ts";
 import { AccessTokens } from "./auth/access-tokens.ts";
+import { openCheckpointKey } from "./auth/checkpoint-key.ts";
 import { CidrError } from "./auth/cidr.ts";
 import { Credentials } from "./auth/credentials.ts";
 import { EpochPoll } from "./auth/epoch-poll.ts";
@@ -18,18 +23,23 @@ import { openMasterKey } from "./embedded/master-key.ts";
 import { startEmbeddedPostgres } from "./embedded/postgres.ts";
 import { announceExpiries } from "./rpc/announce-expiries.ts";
 import type { App } from "./rpc/app.ts";
+import { dropAuditEntries } from "./rpc/audit/drop-audit-entries.ts";
 import { fingerprintSecrets } from "./rpc/fingerprint-secrets.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
+import { addAuditMetrics } from "./server/audit-metrics.ts";
 import { createGrpcServer, type GrpcServer, listenGrpc } from "./server/grpc.ts";
 import { addHealth, addReflection } from "./server/health.ts";
 import { createHttpListener } from "./server/http.ts";
 import { HttpServer } from "./server/http-server.ts";
+import { OpenStreams } from "./server/open-streams.ts";
 import { Outcomes } from "./server/outcome.ts";
 import { Readiness } from "./server/readiness.ts";
 import { Certificate, grpcCredentials } from "./server/tls.ts";
+import { AuditFeed } from "./store/audit-feed.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { asServiceError } from "./store/errors.ts";
 import { type Instance, markReplayStoreUsed, openInstance } from "./store/instance.ts";
+import { takeLead } from "./store/leadership.ts";
 import { removeExpired } from "./store/maintenance.ts";
 import { migrateToLatest } from "./store/migrate.ts";
 import { ProcessLock } from "./store/process-lock.ts";
@@ -92,8 +102,15 @@ async function startApp(
   started.defer(() => replay.close());
   const credentials = new Credentials(db, masterKey);
   replay.onReconnect(() => credentials.clear());
+  const signer = await checkpointSigner(db, masterKey, instance);
+  startSequencer(config, poolConfig, signer, log, started);
   const audit = new AuditLog(db, (error) => log.error({ err: error }, "audit log not written"));
   started.defer(() => audit.close());
+  const auditFeed = new AuditFeed(db, poolConfig, (error) =>
+    log.warn({ err: error }, "audit feed"),
+  );
+  void auditFeed.start();
+  started.defer(() => auditFeed.close());
   const usage = new KeyUsage(db, (error) => log.warn({ err: error }, "uses of keys not written"));
   started.defer(() => usage.close());
   startBackground(db, credentials, log, started);
@@ -107,6 +124,8 @@ async function startApp(
     accessTokens,
     masterKey,
     audit,
+    auditFeed,
+    checkpointVerifierKey: verifierKey(signer.name, createPublicKey(signer.privateKey)),
     usage,
     log,
     authorities,
@@ -194,6 +213,36 @@ async function openRedis(
   return store;
 }
 
+/** Checkpoints are signed in the name of the installation. */
+async function checkpointSigner(
+  db: Database,
+  masterKey: MasterKey,
+  { id }: Instance,
+): Promise<NoteSigner> {
+  return { name: `pdaas/${id}`, privateKey: await openCheckpointKey(db, masterKey) };
+}
+
+function startSequencer(
+  { auditCheckpoints }: Config,
+  poolConfig: pg.PoolConfig,
+  signer: NoteSigner,
+  log: Logger,
+  started: AsyncDisposableStack,
+): void {
+  const publisher = new CheckpointPublisher(auditCheckpoints, (error) =>
+    log.warn({ err: error }, "checkpoint not published"),
+  );
+  started.defer(() => publisher.close());
+  const sequencer = new Sequencer({
+    signer,
+    takeLead: () => takeLead(poolConfig),
+    onError: (error) => log.error({ err: error }, "audit log not sequenced"),
+    onCheckpoint: (checkpoint) => publisher.publish(checkpoint),
+  });
+  sequencer.start();
+  started.defer(() => sequencer.close());
+}
+
 function startBackground(
   db: Database,
   credentials: Credentials,
@@ -221,6 +270,7 @@ async function maintain(app: App): Promise<void> {
     () => fingerprintSecrets(app),
     () => announceExpiries(app),
     () => purgeDeleted(app),
+    () => dropAuditEntries(app),
     () => removeExpired(app.db),
   ];
   for (const step of steps) {
@@ -233,20 +283,23 @@ async function startServers(config: Config, app: App, started: AsyncDisposableSt
   collectDefaultMetrics({ register: registry });
   started.defer(() => registry.clear());
   const outcomes = new Outcomes(app, registry);
+  addAuditMetrics(app, registry);
   const certificate = openCertificate(config, app.log);
   started.defer(() => certificate?.stop());
 
-  const grpc = createGrpcServer(app, outcomes);
+  const open = new OpenStreams(app, registry);
+  const grpc = createGrpcServer(app, outcomes, open);
   const setHealth = addHealth(grpc.server);
   addReflection(grpc.server);
   const readiness = new Readiness(app, setHealth);
   const { corsOrigins } = config;
-  const listener = createHttpListener({ app, outcomes, readiness, registry, corsOrigins });
+  const listener = createHttpListener({ app, outcomes, open, readiness, registry, corsOrigins });
   const http = new HttpServer(listener, certificate?.current);
   certificate?.onChange((tls) => http.setTls(tls));
 
   // Both at once, so that a shutdown takes no longer than it may; one that does not listen yet is fine.
   started.defer(async () => {
+    open.close();
     await Promise.all([stopGrpc(grpc, config.shutdownMs), http.close(config.shutdownMs)]);
   });
   const grpcPort = await listenGrpc(grpc.server, config.grpc, grpcCredentials(certificate));

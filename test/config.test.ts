@@ -48,6 +48,7 @@ test("nothing set: development, on loopback, with everything embedded", () => {
     authorities: undefined,
     trustedProxies: new Set(),
     forwardedHeader: "x-forwarded-for",
+    auditCheckpoints: {},
     logLevel: "warn",
     shutdownMs: 10_000,
     first: {
@@ -72,6 +73,8 @@ test("everything set: taken as it is", () => {
     PDAAS_AUTHORITIES: "api.example.com,api.example.com:8443",
     PDAAS_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::/48",
     PDAAS_FORWARDED_HEADER: "forwarded",
+    PDAAS_AUDIT_CHECKPOINT_FILE: "/mnt/checkpoint",
+    PDAAS_AUDIT_CHECKPOINT_URL: "https://witness.example/checkpoint",
     PDAAS_LOG_LEVEL: "debug",
     PDAAS_SHUTDOWN_SECONDS: "0.5",
     PDAAS_FIRST_ORGANIZATION: "acme",
@@ -92,6 +95,7 @@ test("everything set: taken as it is", () => {
     authorities: new Set(["api.example.com", "api.example.com:8443"]),
     trustedProxies: new Set(["10.0.0.0/8", "2001:db8::/48"]),
     forwardedHeader: "forwarded",
+    auditCheckpoints: { file: "/mnt/checkpoint", url: "https://witness.example/checkpoint" },
     logLevel: "debug",
     shutdownMs: 500,
     first: {
@@ -128,6 +132,7 @@ const bad = {
   PDAAS_GRPC_LISTEN: "50051",
   PDAAS_HTTP_LISTEN: "127.0.0.1:65536",
   PDAAS_FORWARDED_HEADER: "x-real-ip",
+  PDAAS_AUDIT_CHECKPOINT_URL: "ftp://witness.example",
   PDAAS_LOG_LEVEL: "verbose",
   PDAAS_SHUTDOWN_SECONDS: "soon",
   PDAAS_FIRST_ORGANIZATION: "My Org",

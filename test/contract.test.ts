@@ -44,7 +44,7 @@ test("there is a permission for everything", () => {
 });
 
 test("every reason is used, or belongs to the wire profile", () => {
-  // Streams are in the profile, and no RPC streams yet.
+  // A signature cannot cover the request of such a stream, and no RPC has one.
   const reserved = ["STREAMING_BODY_UNSUPPORTED"];
   const sources = readSources(new URL("../src/", import.meta.url));
   const unused = Object.keys(ErrorReason)

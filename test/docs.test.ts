@@ -36,6 +36,7 @@ const guides = [
   "api-keys",
   "ip-allowlists",
   "policies-and-groups",
+  "audit-log",
 ] as const;
 const guide = (name: (typeof guides)[number]) => pages.get(join("docs", `${name}.md`)) as string;
 /** The snippets of a page in one language, which are one program. */
@@ -140,6 +141,10 @@ describe("the snippets of a guide are a program", () => {
       "ip-allowlists",
       /is not on an allowlist.*service_account reported.*add this one first: 127\.0\.0\.1/s,
     ],
+    [
+      "audit-log",
+      /^PERMISSION_MISSING\n.*forwarded \d+ CreateAccount P.*name "CI\/CD Bot" → "Build server".*proven: U\w+ "Build server"\ntrue \[\]\nerased from \d events/s,
+    ],
     ["policies-and-groups", new RegExp(recipes.join("\\n(?:.*\\n)*?"))],
   ] as const)(
     "that runs: %s",
@@ -223,6 +228,30 @@ test("who has locked everybody out gets in again as it is shown", async () => {
   expect((await allowlists.getAllowlist({ resourceId })).reportOnly).toBe(true);
   const { items } = await allowlists.list({ resourceId }).page();
   for (const { id } of items) await allowlists.remove({ allowlistEntryId: id });
+});
+
+test("an export of the audit log is verified as it is shown", async () => {
+  const { auditEvents } = service.admin;
+  const { text, verifierKey } = await auditEvents.checkpoint();
+  const folder = mkdtempSync(join(tmpdir(), "pdaas-docs-"));
+  const [file, saved] = [join(folder, "export.jsonl"), join(folder, "checkpoint.json")];
+  writeFileSync(file, Buffer.concat(await Array.fromAsync(auditEvents.export())));
+  writeFileSync(saved, text);
+  const env = { EXPORT: file, CHECKPOINT: saved, VERIFIER_KEY: verifierKey };
+  try {
+    const output = await run("bash", ["-euc", program(guide("audit-log"), "bash")], env);
+    expect(output).toMatch(
+      /^The audit log of org_\w+ is complete and unchanged from 1 to \d+[^\n]*\.\n$/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the table of findings is what the verifier has", () => {
+  const listed = [...guide("audit-log").matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, kind]) => kind);
+  const kinds = [...read("sdk/typescript/src/audit/findings.ts").matchAll(/^ {2}\| "([a-z-]+)"/gm)];
+  expect(listed.sort()).toEqual(kinds.map(([, kind]) => kind).sort());
 });
 
 test("the table of permissions is the contract's", () => {

@@ -76,3 +76,20 @@ test("clients import nothing of the service", () => {
   );
   expect(ofService).toEqual([]);
 });
+
+test("the service takes of the client only what both must read alike", () => {
+  const ofClient = importsOf("src")
+    .map(({ file, imported }) => resolved(file, imported))
+    .filter((path) => path.startsWith("pdaas") || path.startsWith("sdk/"));
+  expect(new Set(ofClient)).toEqual(new Set(["pdaas/audit"]));
+});
+
+test("the Merkle trees and checkpoints of both import nothing else", () => {
+  const imports = importsOf("sdk/typescript/src/audit").map(({ file, imported }) =>
+    resolved(file, imported),
+  );
+  const outside = imports.filter((path) => !path.startsWith("sdk/typescript/src/audit/"));
+  expect(new Set(outside)).toEqual(
+    new Set(["node:crypto", "@bufbuild/protobuf", "gen/pdaas/v1/audit_entry_pb.ts"]),
+  );
+});

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Client, type ClientOptions, type IssuedApiKey, PdaasError } from "pdaas";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { RedisCable } from "./harness/cable.ts";
+import { TcpCable } from "./harness/cable.ts";
 import { createDatabase } from "./harness/database.ts";
 import { addOrganization } from "./harness/organization.ts";
 import { ServiceProcess } from "./harness/process.ts";
@@ -61,7 +61,7 @@ const roundCount = Number(process.env.PDAAS_TEST_REVOCATIONS ?? 100);
 const roundsOfLane = Math.ceil(roundCount / laneCount);
 
 const cleanup = new AsyncDisposableStack();
-let cable: RedisCable;
+let cable: TcpCable;
 /** Where everything is changed; it reaches Redis by the cable. */
 let a: ServiceProcess;
 /** Where the keys are used. */
@@ -72,7 +72,7 @@ beforeAll(async () => {
   const database = await createDatabase();
   cleanup.defer(() => database.drop());
   // A slow one, so that an answer which does not wait for Redis to know is ahead of it.
-  cable = await RedisCable.lay(inject("redisUrl"), { delayMs: 10 });
+  cable = await TcpCable.lay(inject("redisUrl"), { delayMs: 10 });
   cleanup.defer(() => cable.remove());
   a = await startProcess(database.url, cable.url);
   b = await startProcess(database.url, inject("redisUrl"));

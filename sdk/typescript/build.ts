@@ -22,15 +22,20 @@ const {
   ...manifest
 } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 manifest.exports = published(manifest.exports);
+manifest.bin = { pdaas: `${compiled(manifest.bin.pdaas)}.js` };
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 
 /** Exports of the sources as exports of what they were compiled to. */
 function published(target: string | Record<string, unknown>): object {
   if (typeof target === "string") {
-    const compiled = target.replace("./src/", "./sdk/typescript/src/").replace(/\.ts$/, "");
-    return { types: `${compiled}.d.ts`, default: `${compiled}.js` };
+    return { types: `${compiled(target)}.d.ts`, default: `${compiled(target)}.js` };
   }
   return Object.fromEntries(
     Object.entries(target).map(([key, value]) => [key, published(value as string)]),
   );
+}
+
+/** Where a source is, without what its name ends with. */
+function compiled(source: string): string {
+  return source.replace("./src/", "./sdk/typescript/src/").replace(/\.ts$/, "");
 }

@@ -1,20 +1,26 @@
 import { Code, ServiceError } from "../errors.ts";
-import type { NewAuditEvent } from "../store/audit-events.ts";
+import type { NewAuditEvent } from "../store/audit-pending.ts";
+import { type AuditedCall, toEvent } from "./entry.ts";
+import { FloodWindow, type Result } from "./flood.ts";
 
 const maxBuffered = 10_000;
 const maxBatch = 500;
 const flushDelayMs = 100;
 const retryDelayMs = 1_000;
+/** How long equal refusals are counted before the count is written. */
+const windowMs = 5_000;
 
 /**
  * Refusals, and the like, on their way to the database. A refusal costs its caller nothing, so it must cost the
- * service little: they are written in batches. When they can't be written and the buffer is full,
- * the service stops answering rather than forget one.
+ * service little: they are written in batches, and a flood from one source becomes one entry that counts
+ * it. When they can't be written and the buffer is full, the service stops answering rather than forget one.
  */
 export class BackgroundEvents {
   readonly #write: (events: NewAuditEvent[]) => Promise<void>;
   readonly #onError: (error: unknown) => void;
   #buffer: NewAuditEvent[] = [];
+  #window = new FloodWindow();
+  #windowTimer: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
@@ -26,13 +32,16 @@ export class BackgroundEvents {
     this.#onError = onError;
   }
 
-  add(event: NewAuditEvent): void {
-    this.#buffer.push(event);
+  add(call: AuditedCall, result: Result): void {
+    const time = new Date();
+    this.#windowTimer ??= setTimeout(() => this.#closeWindow(), windowMs);
+    if (this.#window.counts(call, result, time)) return;
+    this.#buffer.push(toEvent(call, { ...result, time, count: 1 }));
     this.#schedule(flushDelayMs);
   }
 
   ensureRoom(): void {
-    if (this.#buffer.length < maxBuffered) return;
+    if (this.#buffer.length + this.#window.size < maxBuffered) return;
     throw new ServiceError(
       Code.unavailable,
       "AUDIT_UNAVAILABLE",
@@ -43,6 +52,7 @@ export class BackgroundEvents {
 
   async close(): Promise<void> {
     await this.#writing;
+    this.#closeWindow();
     clearTimeout(this.#timer);
     while (this.#buffer.length > 0) {
       const before = this.#buffer.length;
@@ -50,6 +60,14 @@ export class BackgroundEvents {
       if (this.#buffer.length === before) return;
     }
     clearTimeout(this.#timer);
+  }
+
+  #closeWindow(): void {
+    clearTimeout(this.#windowTimer);
+    this.#windowTimer = undefined;
+    for (const { call, result } of this.#window) this.#buffer.push(toEvent(call, result));
+    this.#window = new FloodWindow();
+    if (this.#buffer.length > 0) this.#schedule(flushDelayMs);
   }
 
   #schedule(delayMs: number): void {

@@ -67,6 +67,7 @@ export class Credentials {
   readonly #limits = new SharedValues<ReadonlySet<string>>(({ size }) => 100 * size);
   readonly #allowlists = new SharedValues<Allowlists>((allowlists) => allowlists.bytes);
   readonly #texts = new SharedValues<string>();
+  readonly #epochListeners = new Set<(organizationId: string) => void>();
   #generation = 0;
 
   constructor(db: Database, masterKey: MasterKey) {
@@ -107,7 +108,14 @@ export class Credentials {
 
   /** Takes note of an epoch: what was read before it is not used again. */
   noteEpoch(organizationId: string, epoch: number): void {
-    if (epoch > (this.#epochs.get(organizationId) ?? 0)) this.#epochs.set(organizationId, epoch);
+    if (epoch <= (this.#epochs.get(organizationId) ?? 0)) return;
+    this.#epochs.set(organizationId, epoch);
+    for (const listener of this.#epochListeners) listener(organizationId);
+  }
+
+  /** Tells of every organization in which somebody's access has changed, as soon as that is known. */
+  onEpoch(listener: (organizationId: string) => void): void {
+    this.#epochListeners.add(listener);
   }
 
   /** Forgets everything, for when epochs may have been missed. */

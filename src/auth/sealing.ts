@@ -70,6 +70,9 @@ export const secretContext = (organizationId: string, apiKeyId: string, version:
 /** What the private key that signs access tokens is bound to. */
 export const tokenKeyContext = (tokenKeyId: string) => ["token key", tokenKeyId];
 
+/** What the private key that signs checkpoints of the audit log is bound to. */
+export const auditKeyContext = (auditKeyId: string) => ["audit key", auditKeyId];
+
 /**
  * What a secret key is found by when somebody reports it as leaked: 16 bytes that tell nothing of it to
  * whoever has not the master key.

@@ -177,14 +177,20 @@ function contextOf(
 
 /**
  * Whether a principal may make a call.
+ * @param decided told of what the policies say, whatever that is
  * @returns a promise only where something had to be looked up
  * @throws ServiceError PERMISSION_DENIED, naming the permission that is missing
  */
-export function authorize(question: Question, lookUp: LookUp): Promise<void> | undefined {
+export function authorize(
+  question: Question,
+  lookUp: LookUp,
+  decided: (decision: Decision) => void = () => {},
+): Promise<void> | undefined {
   const { principal, action, permission } = question;
   if (!isWithin(principal.permissionLimit, permission)) throw permissionMissing(action, permission);
-  const ensure = ({ permitted }: Decision) => {
-    if (!permitted) throw permissionMissing(action, permission);
+  const ensure = (decision: Decision) => {
+    decided(decision);
+    if (!decision.permitted) throw permissionMissing(action, permission);
   };
   const decision = decide(question, lookUp);
   if (decision instanceof Promise) return decision.then(ensure);

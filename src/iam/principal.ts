@@ -10,6 +10,8 @@ export interface OrganizationSummary {
   readonly maxApiKeyLifetimeSeconds: number | null;
   /** How many live keys a service account may have. */
   readonly maxApiKeys: number;
+  /** How long the audit log is kept; null: for ever. */
+  readonly auditRetentionDays: number | null;
 }
 
 /** An authenticated caller. Users and service accounts are authorised in exactly the same way. */

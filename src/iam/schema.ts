@@ -30,6 +30,7 @@ const entityTypes: Namespace["entityTypes"] = {
   ApiKey: { ...entity(["ServiceAccount"]), tags: string },
   AllowlistEntry: entity(["Organization", "Account", "ServiceAccount", "ApiKey"]),
   Policy: entity(["Organization"]),
+  AuditEvent: entity(["Organization"]),
 };
 
 /** The circumstances of a call to the service. */

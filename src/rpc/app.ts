@@ -5,6 +5,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import type { KeyUsage } from "../auth/key-usage.ts";
 import type { MasterKey } from "../auth/sealing.ts";
 import type { TrustedProxies } from "../auth/source-address.ts";
+import type { AuditFeed } from "../store/audit-feed.ts";
 import type { Database } from "../store/database.ts";
 import type { ReplayStore } from "../store/replay/replay-store.ts";
 
@@ -16,6 +17,9 @@ export interface App {
   readonly accessTokens: AccessTokens;
   readonly masterKey: MasterKey;
   readonly audit: AuditLog;
+  readonly auditFeed: AuditFeed;
+  /** Clients verify checkpoints of the audit log by it. */
+  readonly checkpointVerifierKey: string;
   readonly usage: KeyUsage;
   readonly log: Logger;
   /** What `@authority` may be; undefined accepts any. */

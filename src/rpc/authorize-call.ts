@@ -21,7 +21,9 @@ export function authorizeCall(call: Call, db: Queryable): Promise<void> | undefi
     resource: resourceOf(call, judgedId),
     circumstances: call,
   };
-  return authorize(question, lookUpIn(db, principal.organizationId));
+  return authorize(question, lookUpIn(db, principal.organizationId), (decision) => {
+    call.decision = decision;
+  });
 }
 
 function resourceOf({ method, principal }: Call, id: string): EntityUid {

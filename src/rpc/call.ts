@@ -1,10 +1,12 @@
-import type { AuditedCall } from "../audit/audit-log.ts";
+import type { AuditedCall } from "../audit/entry.ts";
+import type { FieldChange } from "../audit/field-changes.ts";
 import type { Credential } from "../auth/credentials.ts";
 import type { RequestHead } from "../auth/request-head.ts";
 import type { SignedHead } from "../auth/signature.ts";
 import type { Method } from "../contract.ts";
-import { cancelled, deadlineExceeded } from "../errors.ts";
+import { cancelled, deadlineExceeded, type ServiceError } from "../errors.ts";
 import type { Authentication, Circumstances } from "../iam/authorize.ts";
+import type { Decision } from "../iam/policy-slice.ts";
 import type { Principal } from "../iam/principal.ts";
 import { newRequestId, withoutSecrets } from "../ids.ts";
 
@@ -55,12 +57,19 @@ export class Call implements Circumstances {
   credential: Credential | undefined;
   /** What the call is about, for the audit log; empty when it is not known. */
   resourceId = "";
+  /** The account that this is in, for the audit log; empty when it is not known. */
+  accountId = "";
+  /** What the call changes, for the audit log. */
+  changes: readonly FieldChange[] = [];
+  /** What policies have said to the call, for the audit log. */
+  decision: Decision | undefined;
   /** What policies judge the call by, as its request names it; empty for the organization. */
   judgedId = "";
 
   readonly #liveness: Liveness;
   #principal: Principal | undefined;
   #requestId: string | undefined;
+  #abortion: AbortController | undefined;
 
   constructor(options: CallOptions) {
     this.method = options.method;
@@ -109,9 +118,12 @@ export class Call implements Circumstances {
       resourceType: this.method.access.resourceType,
       resourceId: this.resourceId,
       parentId: this.method.resourceField === undefined ? this.judgedId.slice(0, 100) : "",
+      accountId: this.accountId,
       requestId: this.requestId,
+      traceId: traceIdOf(this.head.header("traceparent")),
       address: this.address,
       userAgent: this.userAgent,
+      policyIds: policyIdsOf(this.decision),
     };
   }
 
@@ -119,9 +131,37 @@ export class Call implements Circumstances {
     return withoutSecrets(this.head.header("user-agent") ?? "").slice(0, 256);
   }
 
+  /** Aborted, with what the caller is told, when a stream is to end before its handler ends it. */
+  get signal(): AbortSignal {
+    this.#abortion ??= new AbortController();
+    return this.#abortion.signal;
+  }
+
+  /** Ends a stream. Of several reasons, the first counts. */
+  abort(reason: ServiceError): void {
+    this.#abortion ??= new AbortController();
+    this.#abortion.abort(reason);
+  }
+
   /** @throws ServiceError when nobody waits for the answer any more */
   ensureLive(): void {
+    this.#abortion?.signal.throwIfAborted();
     if (this.#liveness.cancelled) throw cancelled();
     if (Date.now() >= this.#liveness.deadline) throw deadlineExceeded();
   }
+}
+
+/** The trace-id of a well-formed traceparent (W3C Trace Context, level 1); else empty. */
+function traceIdOf(traceparent = ""): string {
+  const form =
+    /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+  const [, traceId = "", more] = form.exec(traceparent) ?? [];
+  // Only a later version may say more.
+  return traceparent.startsWith("00-") && more !== undefined ? "" : traceId;
+}
+
+/** Permissions that were given directly are of no policy. */
+function policyIdsOf(decision: Decision | undefined): string[] {
+  const ids = decision?.statements.map(({ policyId }) => policyId).filter((id) => id !== "");
+  return [...new Set(ids)];
 }

@@ -25,7 +25,7 @@ export async function change<T>(
   const { result, raised } = await app.db.transaction().execute(async (tx) => {
     const raised = await takeTurn(app, tx, call, actor);
     const result = await work(tx);
-    await app.audit.recordChange(tx, call.audited(actor()));
+    await app.audit.recordChange(tx, { ...call.audited(actor()), changes: call.changes });
     call.ensureLive();
     return { result, raised };
   });

@@ -33,6 +33,8 @@ import { type RateColumns, toRateLimit } from "./rate-limit.ts";
 
 // What is stored, as the contract shows it. Nothing secret is copied here.
 
+const daySeconds = 86_400;
+
 export function toOrganization(
   id: string,
   organization: OrganizationSummary,
@@ -45,6 +47,9 @@ export function toOrganization(
     maxApiKeysPerServiceAccount: organization.maxApiKeys,
     ...(organization.maxApiKeyLifetimeSeconds !== null && {
       maxApiKeyLifetime: { seconds: BigInt(organization.maxApiKeyLifetimeSeconds) },
+    }),
+    ...(organization.auditRetentionDays !== null && {
+      auditRetention: { seconds: BigInt(organization.auditRetentionDays * daySeconds) },
     }),
   };
 }
@@ -226,5 +231,5 @@ function present<K extends string>(key: K, time: Date | null): Partial<Record<K,
 }
 
 function daysAfter(time: Date, days: number): Date {
-  return new Date(time.getTime() + days * 86_400_000);
+  return new Date(time.getTime() + days * daySeconds * 1_000);
 }

@@ -1,4 +1,4 @@
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
 import { AccessService } from "../../gen/pdaas/v1/access_service_pb.ts";
 import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistService } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
@@ -38,7 +38,13 @@ import { retireApiKey } from "./api-key/retire-api-key.ts";
 import { revokeApiKey } from "./api-key/revoke-api-key.ts";
 import { rotateApiKey } from "./api-key/rotate-api-key.ts";
 import { updateApiKey } from "./api-key/update-api-key.ts";
+import { eraseAuditPersonalData } from "./audit/erase-audit-personal-data.ts";
+import { exportAuditEvents } from "./audit/export-audit-events.ts";
+import { getAuditEvent } from "./audit/get-audit-event.ts";
+import { getCheckpoint } from "./audit/get-checkpoint.ts";
+import { getConsistencyProof } from "./audit/get-consistency-proof.ts";
 import { listAuditEvents } from "./audit/list-audit-events.ts";
+import { tailAuditEvents } from "./audit/tail-audit-events.ts";
 import { acceptInvitation } from "./auth/accept-invitation.ts";
 import { login } from "./auth/login.ts";
 import { logout } from "./auth/logout.ts";
@@ -52,7 +58,7 @@ import { listGroupMembers } from "./group/list-group-members.ts";
 import { listGroups } from "./group/list-groups.ts";
 import { removeGroupMember } from "./group/remove-group-member.ts";
 import { updateGroup } from "./group/update-group.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler, StreamHandler } from "./handler.ts";
 import { getOrganization } from "./organization/get-organization.ts";
 import { updateOrganization } from "./organization/update-organization.ts";
 import { attachPolicy } from "./policy/attach-policy.ts";
@@ -84,9 +90,20 @@ import { listUsers } from "./user/list-users.ts";
 import { updateUser } from "./user/update-user.ts";
 
 /** An RPC and what serves it. */
-export interface Route {
+export type Route = UnaryRoute | StreamRoute;
+
+/** Answers with one message. */
+export interface UnaryRoute {
+  readonly kind: "unary";
   readonly method: Method;
   readonly handler: Handler<DescMethodUnary>;
+}
+
+/** Answers with a stream of messages. */
+export interface StreamRoute {
+  readonly kind: "stream";
+  readonly method: Method;
+  readonly handler: StreamHandler<DescMethodServerStreaming>;
 }
 
 /** Every RPC that both servers serve. */
@@ -161,8 +178,20 @@ export const routes: readonly Route[] = [
   route(AllowlistService.method.testAddress, testAddress),
   route(AllowlistService.method.suggestAllowlistEntries, suggestAllowlistEntries),
   route(AuditService.method.listAuditEvents, listAuditEvents),
+  route(AuditService.method.getAuditEvent, getAuditEvent),
+  route(AuditService.method.getCheckpoint, getCheckpoint),
+  route(AuditService.method.getConsistencyProof, getConsistencyProof),
+  stream(AuditService.method.tailAuditEvents, tailAuditEvents),
+  route(AuditService.method.eraseAuditPersonalData, eraseAuditPersonalData),
+  stream(AuditService.method.exportAuditEvents, exportAuditEvents),
 ];
 
 function route<M extends DescMethodUnary>(desc: M, handler: Handler<M>): Route {
-  return { method: methodOf(desc), handler: handler as unknown as Handler<DescMethodUnary> };
+  const unary = handler as unknown as Handler<DescMethodUnary>;
+  return { kind: "unary", method: methodOf(desc), handler: unary };
+}
+
+function stream<M extends DescMethodServerStreaming>(desc: M, handler: StreamHandler<M>): Route {
+  const streaming = handler as unknown as StreamHandler<DescMethodServerStreaming>;
+  return { kind: "stream", method: methodOf(desc), handler: streaming };
 }

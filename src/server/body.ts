@@ -105,11 +105,13 @@ function collect(request: NodeRequest, timeoutMs: number): Promise<Buffer> {
   });
 }
 
-/** The message in a body, and how it is encoded (Connect unary, or one gRPC or gRPC-Web envelope). */
+/** The message in a body, and how it is encoded: bare (Connect unary), or in one envelope (all the others). */
 export function payloadOf(body: Buffer, head: RequestHead): [Uint8Array, "binary" | "json"] {
   const contentType = (head.header("content-type") ?? "").toLowerCase();
-  const codec = /^application\/(grpc(-web)?\+)?json\b/.test(contentType) ? "json" : "binary";
-  if (!contentType.startsWith("application/grpc")) return [body, codec];
+  const codec = /^application\/((grpc(-web)?|connect)\+)?json\b/.test(contentType)
+    ? "json"
+    : "binary";
+  if (!/^application\/(grpc|connect\+)/.test(contentType)) return [body, codec];
   const whole =
     body.length >= envelopeBytes && body.readUInt32BE(1) === body.length - envelopeBytes;
   if (!whole || body[0] !== 0) throw badEnvelope();
@@ -120,7 +122,7 @@ function badEnvelope(): ServiceError {
   return new ServiceError(
     Code.invalidArgument,
     "MESSAGE_MALFORMED",
-    "The body must be one uncompressed gRPC message: a zero byte, the length in 4 bytes, and the message.",
+    "The body must be one uncompressed message in its envelope: a zero byte, the length in 4 bytes, and the message.",
   );
 }
 

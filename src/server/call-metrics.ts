@@ -75,7 +75,7 @@ export class CallMetrics {
 }
 
 const callsHelp = "Calls that ended, by RPC, server and reason (OK where they were carried out).";
-const secondsHelp = "Time from the head of a request to its answer.";
+const secondsHelp = "Time from the head of a request to its answer, or to the end of its stream.";
 
 interface Value {
   metricName?: string;

@@ -1,4 +1,5 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { constants } from "node:http2";
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import {
   ConnectError,
   type ContextValues,
@@ -6,28 +7,33 @@ import {
   createContextKey,
   createContextValues,
   type HandlerContext,
+  type MethodImpl,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { cancelled } from "../errors.ts";
+import { cancelled, type ServiceError } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import { Call } from "../rpc/call.ts";
-import { type Route, routes } from "../rpc/routes.ts";
+import { type Route, routes, type StreamRoute, type UnaryRoute } from "../rpc/routes.ts";
+import { abandoned } from "./abandoned.ts";
 import { reauthenticate } from "./authenticate.ts";
 import { payloadOf, ReceivedBody } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
-import { admit, checkBody, serve } from "./interceptors.ts";
+import { admit, checkBody, serve, serveStream } from "./interceptors.ts";
 import { NodeHead, type NodeRequest, type NodeResponse, peerAddress } from "./node-head.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import type { Outcomes } from "./outcome.ts";
 import { compressed } from "./refusals.ts";
 import { detailsOf } from "./status.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** One request on its way through connect-node: what its gate and its implementation share. */
 interface Exchange {
   request: NodeRequest;
+  response: NodeResponse;
   body: ReceivedBody;
   call?: Call;
   message?: MessageShape<DescMessage>;
@@ -42,18 +48,24 @@ const exchangeKey = createContextKey<Exchange | undefined>(undefined);
 export class ConnectHandlers {
   readonly #app: App;
   readonly #outcomes: Outcomes;
+  readonly #open: OpenStreams;
   readonly #handlers = new Map<string, UniversalHandler>();
   readonly #routes = new Map(routes.map((route) => [route.method.desc, route]));
 
-  constructor(app: App, outcomes: Outcomes) {
+  constructor(app: App, outcomes: Outcomes, open: OpenStreams) {
     this.#app = app;
     this.#outcomes = outcomes;
+    this.#open = open;
     const router = createConnectRouter({
       acceptCompression: [],
       readMaxBytes: maxMessageBytes,
       requestGate: (context) => this.#gate(context),
     });
-    for (const route of routes) router.rpc(route.method.desc, (_, ctx) => this.#serve(route, ctx));
+    for (const route of routes) {
+      const serve = (_: unknown, context: HandlerContext) =>
+        route.kind === "unary" ? this.#serve(route, context) : this.#stream(route, context);
+      router.rpc(route.method.desc as DescMethodUnary, serve as MethodImpl<DescMethodUnary>);
+    }
     for (const handler of router.handlers) this.#handlers.set(handler.requestPath, handler);
   }
 
@@ -70,7 +82,7 @@ export class ConnectHandlers {
 
   async handle(path: string, request: NodeRequest, response: NodeResponse): Promise<void> {
     const handler = this.#handlers.get(path) as UniversalHandler;
-    const exchange: Exchange = { request, body: new ReceivedBody(request) };
+    const exchange: Exchange = { request, response, body: new ReceivedBody(request) };
     const values: ContextValues = createContextValues().set(exchangeKey, exchange);
     try {
       const universal = universalRequestFromNodeRequest(request, response, undefined, values);
@@ -105,13 +117,12 @@ export class ConnectHandlers {
     }
   }
 
-  async #serve(route: Route, context: HandlerContext) {
-    const exchange = context.values.get(exchangeKey) as Exchange;
-    const call = exchange.call as Call;
+  async #serve(route: UnaryRoute, context: HandlerContext) {
+    const { call, message } = admitted(context);
     try {
-      const request = exchange.message as MessageShape<DescMessage>;
-      const work = serve(this.#app, call, route, request);
-      const response = await abandonedAt(context.signal, call, work);
+      const work = serve(this.#app, call, route, message);
+      // Answered at the deadline, or when the caller goes away, even if the work takes longer.
+      const response = await untilAborted(context.signal, work, () => abandoned(call));
       this.#outcomes.carriedOut(call, "http");
       return response;
     } catch (error) {
@@ -119,11 +130,44 @@ export class ConnectHandlers {
     }
   }
 
-  #refusal(call: Call, thrown: unknown): ConnectError {
-    const error = this.#outcomes.refused(call, "http", thrown);
-    const details = detailsOf(error, call.requestId);
-    return new ConnectError(error.message, error.code as number, undefined, details as never);
+  async *#stream(route: StreamRoute, context: HandlerContext) {
+    const { call, message, response } = admitted(context);
+    const { signal } = context;
+    if (signal.aborted) call.abort(abandoned(call));
+    signal.addEventListener("abort", () => call.abort(abandoned(call)), { once: true });
+    let isLeft = true;
+    try {
+      const watch = () => this.#open.open(call, () => cutOff(response));
+      yield* serveStream(this.#app, call, route, message, watch);
+      isLeft = false;
+      this.#outcomes.carriedOut(call, "http");
+    } catch (error) {
+      isLeft = false;
+      throw asConnectError(this.#outcomes.ended(call, "http", error), call);
+    } finally {
+      if (isLeft) this.#outcomes.ended(call, "http", cancelled());
+    }
   }
+
+  #refusal(call: Call, thrown: unknown): ConnectError {
+    return asConnectError(this.#outcomes.refused(call, "http", thrown), call);
+  }
+}
+
+function asConnectError(error: ServiceError, call: Call): ConnectError {
+  const details = detailsOf(error, call.requestId);
+  return new ConnectError(error.message, error.code as number, undefined, details as never);
+}
+
+/** What the gate has let through. */
+function admitted(context: HandlerContext) {
+  return context.values.get(exchangeKey) as Required<Exchange>;
+}
+
+/** Ends an answer without a word: what was sent and not read is dropped. */
+function cutOff(response: NodeResponse): void {
+  if (response.stream !== undefined) response.stream.close(constants.NGHTTP2_CANCEL);
+  else response.destroy();
 }
 
 function toCall(app: App, route: Route, context: HandlerContext, request: NodeRequest): Call {
@@ -148,27 +192,4 @@ function refuseCompression({ head }: Call): void {
   const headers = ["content-encoding", "grpc-encoding", "connect-content-encoding"];
   const header = headers.find((name) => (head.header(name) ?? "identity") !== "identity");
   if (header !== undefined) throw compressed(header);
-}
-
-/** Answers at the deadline, or when the caller goes away, even if the work takes longer. */
-async function abandonedAt<T>(signal: AbortSignal, call: Call, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(abandoned(call));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    promise.catch(() => {});
-    work.catch(() => {});
-  }
-}
-
-function abandoned(call: Call): unknown {
-  try {
-    call.ensureLive();
-  } catch (error) {
-    return error;
-  }
-  return cancelled();
 }

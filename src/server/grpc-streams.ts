@@ -1,13 +1,14 @@
-import type {
-  Http2Server,
-  Http2Session,
-  IncomingHttpHeaders,
-  OutgoingHttpHeaders,
-  ServerHttp2Stream,
-  ServerStreamResponseOptions,
+import {
+  constants,
+  type Http2Server,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+  type ServerStreamResponseOptions,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { methods } from "../contract.ts";
 import type { ServiceError } from "../errors.ts";
 import { newRequestId } from "../ids.ts";
@@ -73,8 +74,8 @@ export class StreamWatch {
   }
 
   /** What is known of a call whose message has arrived. */
-  arrived(call: ServerUnaryCall<unknown, unknown>): WatchedStream {
-    const { stream } = (call as unknown as { call: { stream: Stream } }).call;
+  arrived(call: object): WatchedStream {
+    const stream = streamOf(call);
     const known = stream[watched];
     if (known === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
     this.#bodies.arrived(stream, known);
@@ -91,6 +92,27 @@ export class StreamWatch {
     this.#bodies.stop();
     await this.#connections.close(graceMs);
   }
+}
+
+function streamOf(call: object): Stream {
+  return (call as { call: { stream: Stream } }).call.stream;
+}
+
+/** Ends a call at once and without a word: what was sent and not read is dropped. */
+export function reset(call: object): void {
+  const stream = streamOf(call);
+  if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+}
+
+/** Adds a reason to the end that grpc-js gives a stream of messages by itself, at its deadline. */
+export function explainEnd(call: object, requestId: string): void {
+  const stream = streamOf(call);
+  stream.sendTrailers = (trailers) => {
+    const status = Number(trailers["grpc-status"]);
+    const isExplained = status === 0 || "grpc-status-details-bin" in trailers;
+    const own = isExplained ? {} : trailersOf(brokenProtocol(status), requestId);
+    Object.getPrototypeOf(stream).sendTrailers.call(stream, { ...trailers, ...own });
+  };
 }
 
 /** Every connection of a server, also those that nothing was ever called on. */

@@ -6,14 +6,16 @@ import { readAway } from "./body.ts";
 import { ConnectHandlers } from "./connect.ts";
 import { applyCors } from "./cors.ts";
 import type { NodeRequest, NodeResponse } from "./node-head.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import type { Outcomes } from "./outcome.ts";
 import type { Readiness } from "./readiness.ts";
 import { unknownMethod } from "./refusals.ts";
-import { connectErrorJson, trailersOf } from "./status.ts";
+import { connectErrorJson, endOfConnectStream, trailersOf } from "./status.ts";
 
 export interface HttpListenerOptions {
   app: App;
   outcomes: Outcomes;
+  open: OpenStreams;
   readiness: Readiness;
   registry: Registry;
   corsOrigins: ReadonlySet<string>;
@@ -23,7 +25,7 @@ export type Listener = (request: NodeRequest, response: NodeResponse) => void;
 
 /** Answers RPCs over Connect, gRPC-Web and gRPC, and the pages that operators ask for. */
 export function createHttpListener(options: HttpListenerOptions): Listener {
-  const handlers = new ConnectHandlers(options.app, options.outcomes);
+  const handlers = new ConnectHandlers(options.app, options.outcomes, options.open);
   return (request, response) => {
     response.on("error", () => {});
     if (applyCors(options.corsOrigins, request, response)) return;
@@ -89,6 +91,11 @@ function refuse(
     return;
   }
   response.setHeader("x-request-id", requestId);
+  if (contentType.startsWith("application/connect+")) {
+    response.writeHead(200, { "content-type": contentType });
+    response.end(endOfConnectStream(error, requestId));
+    return;
+  }
   sendJson(response, httpStatus, connectErrorJson(error, requestId));
 }
 
@@ -120,7 +127,7 @@ function onlyPost(): ServiceError {
 
 function unknownType(): ServiceError {
   return unsupported(
-    "The content type is none of application/json, application/proto, application/grpc and application/grpc-web (the last two also with +proto or +json).",
+    "The content type is none of application/json and application/proto (application/connect+json and application/connect+proto where the RPC streams its answer), application/grpc and application/grpc-web (the last two also with +proto or +json).",
   );
 }
 

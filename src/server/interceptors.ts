@@ -1,13 +1,15 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { digestHolds } from "../auth/signature.ts";
-import { Code, ServiceError } from "../errors.ts";
+import { Code, cancelled, ServiceError } from "../errors.ts";
 import { withoutSecrets } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import { authorizeCall } from "../rpc/authorize-call.ts";
 import type { Call } from "../rpc/call.ts";
-import type { Route } from "../rpc/routes.ts";
+import type { StreamRoute, UnaryRoute } from "../rpc/routes.ts";
 import { authenticate } from "./authenticate.ts";
+import type { WatchedCall } from "./open-streams.ts";
 import { spendNonce } from "./spend-nonce.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { validate } from "./validate.ts";
 
 // What every call goes through on both servers, in this order:
@@ -25,6 +27,7 @@ import { validate } from "./validate.ts";
 //     authorise    before validation: what a request should look like is no stranger's business
 //     validate     the rules of the contract
 //     handler      which records its change in its own transaction
+//     (a stream authenticates and authorises again for as long as it lasts: open-streams.ts)
 
 /** Admits the caller by the headers alone. Refusals are thrown or come as a rejected promise. */
 export function admit(app: App, call: Call): Promise<void> {
@@ -47,19 +50,65 @@ export function checkBody(call: Call, body: Uint8Array): void {
 export function serve(
   app: App,
   call: Call,
-  route: Route,
+  route: UnaryRoute,
   request: MessageShape<DescMessage>,
 ): Promise<MessageInitShape<DescMessage>> {
-  const { desc, resourceField, judgedBy } = call.method;
+  const handle = () => {
+    validate(call.method.desc.input, request);
+    return route.handler(app, call, request);
+  };
+  const asking = authorise(app, call, request);
+  return asking === undefined ? handle() : asking.then(handle);
+}
+
+/**
+ * Carries an admitted call out that is answered with a stream. It is under watch until it ends, and what
+ * ends it early is thrown. Where nobody takes more of it, its handler is ended too.
+ * @param watch puts it under watch
+ */
+export async function* serveStream(
+  app: App,
+  call: Call,
+  route: StreamRoute,
+  request: MessageShape<DescMessage>,
+  watch: () => WatchedCall,
+): AsyncGenerator<MessageInitShape<DescMessage>, void> {
+  await authorise(app, call, request);
+  validate(call.method.desc.input, request);
+  using watched = watch();
+  const messages = route.handler(app, call, request)[Symbol.asyncIterator]();
+  let isDone = false;
+  try {
+    for (;;) {
+      const next = await untilAborted(call.signal, messages.next());
+      if (next.done === true) {
+        isDone = true;
+        return;
+      }
+      watched.sent();
+      yield next.value;
+    }
+  } finally {
+    if (!isDone) endHandler(call, messages);
+  }
+}
+
+/** The handler may still wait for something: it is told by the signal not to, and to end then. */
+function endHandler(call: Call, messages: AsyncIterator<unknown>): void {
+  call.abort(cancelled());
+  messages.return?.().catch(() => {});
+}
+
+function authorise(
+  app: App,
+  call: Call,
+  request: MessageShape<DescMessage>,
+): Promise<void> | undefined {
+  const { resourceField, judgedBy } = call.method;
   // Not validated yet, and bound for the audit log.
   call.resourceId = withoutSecrets(idIn(request, resourceField)).slice(0, 100);
   call.judgedId = idIn(request, judgedBy?.field);
-  const handle = () => {
-    validate(desc.input, request);
-    return route.handler(app, call, request);
-  };
-  const asking = call.caller === undefined ? undefined : authorizeCall(call, app.db);
-  return asking === undefined ? handle() : asking.then(handle);
+  return call.caller === undefined ? undefined : authorizeCall(call, app.db);
 }
 
 function idIn(request: Message, field: string | undefined): string {

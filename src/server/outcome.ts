@@ -1,10 +1,16 @@
 import type { Registry } from "prom-client";
-import { Code, type ServiceError } from "../errors.ts";
+import { Code, type Reason, type ServiceError } from "../errors.ts";
 import { withoutSecrets } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import type { Call } from "../rpc/call.ts";
 import { asServiceError } from "../store/errors.ts";
 import { CallMetrics } from "./call-metrics.ts";
+
+const ordinaryEnds: ReadonlySet<Reason> = new Set([
+  "CANCELLED",
+  "DEADLINE_EXCEEDED",
+  "SHUTTING_DOWN",
+]);
 
 /** How calls end: counted, and where they are refused, recorded and logged. */
 export class Outcomes {
@@ -26,6 +32,18 @@ export class Outcomes {
     this.#metrics.ended(server, call.method.action, error.reason, secondsSince(call.startTime));
     this.#log(call, error);
     this.#record(call, error);
+    return error;
+  }
+
+  /**
+   * Of a stream that was begun and ends before its handler ends it. It may be left by its caller and
+   * ended with its server: that is counted, and is no refusal.
+   * @returns what the caller is told
+   */
+  ended(call: Call, server: string, thrown: unknown): ServiceError {
+    const error = asServiceError(thrown);
+    if (!ordinaryEnds.has(error.reason)) return this.refused(call, server, error);
+    this.#metrics.ended(server, call.method.action, error.reason, secondsSince(call.startTime));
     return error;
   }
 

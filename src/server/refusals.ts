@@ -45,3 +45,23 @@ export function brokenProtocol(status: number): ServiceError {
     "The request breaks the gRPC protocol. Check the client's framing, its grpc-timeout and its number of messages.",
   );
 }
+
+/** A stream ends, or does not begin, because its server does. */
+export function shuttingDown(): ServiceError {
+  return new ServiceError(
+    Code.unavailable,
+    "SHUTTING_DOWN",
+    "The server is shutting down. Call again, after the last message that you have: another server goes on.",
+    { retryAfterMs: 100 },
+  );
+}
+
+/** @param most that one principal may have open at a time */
+export function tooManyStreams(most: number): ServiceError {
+  return new ServiceError(
+    Code.resourceExhausted,
+    "OVERLOADED",
+    `You have ${most} streams open at this server, which is the most. End one first.`,
+    { retryAfterMs: 1_000 },
+  );
+}

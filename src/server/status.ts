@@ -73,3 +73,11 @@ export function connectErrorJson(error: ServiceError, requestId: string) {
       })),
   };
 }
+
+/** A refusal as the Connect protocol ends a stream with it: in an envelope of its own kind. */
+export function endOfConnectStream(error: ServiceError, requestId: string): Buffer {
+  const json = JSON.stringify({ error: connectErrorJson(error, requestId) });
+  const prefix = Buffer.from([2, 0, 0, 0, 0]);
+  prefix.writeUInt32BE(Buffer.byteLength(json), 1);
+  return Buffer.concat([prefix, Buffer.from(json)]);
+}

@@ -143,18 +143,18 @@ export async function updateAllowlistEntry(
     .executeTakeFirst();
 }
 
-/** @returns whether it was there */
+/** @returns what was there */
 export async function deleteAllowlistEntry(
   tx: Transaction,
   organizationId: string,
   id: string,
-): Promise<boolean> {
-  const { numDeletedRows } = await tx
+): Promise<AllowlistEntryRow | undefined> {
+  return tx
     .deleteFrom("allowlist_entries")
     .where("organization_id", "=", organizationId)
     .where("id", "=", id)
+    .returningAll()
     .executeTakeFirst();
-  return numDeletedRows > 0n;
 }
 
 /** @param resourceIds of service accounts and API keys that the transaction has removed */

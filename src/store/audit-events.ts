@@ -2,17 +2,20 @@ import type { Selectable } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
-export type AuditEventRow = Selectable<Schema["audit_events"]>;
-export type NewAuditEvent = Omit<AuditEventRow, "sequence">;
+/** An event that has its number. */
+export type AuditEventRow = Selectable<Schema["audit_entries"]>;
 
-/** Events that are there already, since the answer to an earlier attempt was lost, are left alone. */
-export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  await db
-    .insertInto("audit_events")
-    .values(events)
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .execute();
+export async function findAuditEvent(
+  db: Queryable,
+  organizationId: string,
+  id: string,
+): Promise<AuditEventRow | undefined> {
+  return db
+    .selectFrom("audit_entries")
+    .selectAll()
+    .where("organization_id", "=", organizationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
 }
 
 /** The newest event of a request. */
@@ -22,7 +25,7 @@ export async function findAuditEventOfRequest(
   requestId: string,
 ): Promise<AuditEventRow | undefined> {
   return db
-    .selectFrom("audit_events")
+    .selectFrom("audit_entries")
     .selectAll()
     .where("organization_id", "=", organizationId)
     .where("request_id", "=", requestId)
@@ -38,7 +41,7 @@ export async function listRecentCalls(
   { since, limit }: { since: Date; limit: number },
 ): Promise<AuditEventRow[]> {
   return db
-    .selectFrom("audit_events")
+    .selectFrom("audit_entries")
     .selectAll()
     .where("organization_id", "=", organizationId)
     .where("time", ">=", since)
@@ -55,8 +58,21 @@ export interface AuditFilter {
   principalId: string;
   action: string;
   resourceId: string;
+  accountId: string;
+  address: string;
+  requestId: string;
   outcome: number;
 }
+
+/** By column, and by name in a filter. */
+export const filteredColumns = [
+  ["principal_id", "principalId"],
+  ["action", "action"],
+  ["resource_id", "resourceId"],
+  ["account_id", "accountId"],
+  ["address", "address"],
+  ["request_id", "requestId"],
+] as const;
 
 /** Newest first, those before the sequence number `before`. */
 export async function listAuditEvents(
@@ -66,7 +82,7 @@ export async function listAuditEvents(
   page: { before: number; limit: number },
 ): Promise<AuditEventRow[]> {
   let query = db
-    .selectFrom("audit_events")
+    .selectFrom("audit_entries")
     .selectAll()
     .where("organization_id", "=", organizationId)
     .where("sequence", "<", page.before)
@@ -74,9 +90,9 @@ export async function listAuditEvents(
     .limit(page.limit);
   if (filter.startTime !== undefined) query = query.where("time", ">=", filter.startTime);
   if (filter.endTime !== undefined) query = query.where("time", "<", filter.endTime);
-  if (filter.principalId !== "") query = query.where("principal_id", "=", filter.principalId);
-  if (filter.action !== "") query = query.where("action", "=", filter.action);
-  if (filter.resourceId !== "") query = query.where("resource_id", "=", filter.resourceId);
   if (filter.outcome !== 0) query = query.where("outcome", "=", filter.outcome);
+  for (const [column, name] of filteredColumns) {
+    if (filter[name] !== "") query = query.where(column, "=", filter[name]);
+  }
   return query.execute();
 }

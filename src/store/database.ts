@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   Kysely,
   type Transaction as KyselyTransaction,
@@ -57,6 +58,34 @@ const prepared = new Map<string, string>();
 /** Has Postgres plan a statement once on each connection: it takes longer than to run it. */
 export function planOnce({ sql }: { sql: string }, name: string): void {
   prepared.set(sql, name);
+}
+
+/** One connection, for what must end when it breaks. */
+export interface Connection {
+  /** Takes one query or transaction at a time. */
+  readonly db: Database;
+  end(): Promise<void>;
+}
+
+/** How long a server may take to take leave: one that is silent will not. */
+const leaveMs = 1_000;
+
+export async function openConnection(config: pg.PoolConfig): Promise<Connection> {
+  const client = new pg.Client({ ...defaults, types, ...config });
+  client.on("error", () => {});
+  await client.connect();
+  const query = (text: string, values: unknown[]) => client.query(text, values);
+  const connection = { query, release: () => {} } as unknown as PostgresPoolClient;
+  const pool: PostgresPool = {
+    options: {},
+    connect: async () => connection,
+    end: () => client.end(),
+  };
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const end = async () => {
+    await Promise.race([client.end(), delay(leaveMs, undefined, { ref: false })]);
+  };
+  return { db, end };
 }
 
 /** A connection that owes an answer is not used again: the next query would wait behind it. */

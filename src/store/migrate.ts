@@ -4,12 +4,16 @@ import type { Database } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as keyLifecycle from "./migrations/0002-key-lifecycle.ts";
 import * as access from "./migrations/0003-access.ts";
+import * as audit from "./migrations/0004-audit.ts";
+import * as auditRetentionAndSinks from "./migrations/0005-audit-retention-and-sinks.ts";
 
 /** In order; a migration that was released is never edited, only followed. */
 const migrations: Record<string, Migration> = {
   "0001-initial": initial,
   "0002-key-lifecycle": keyLifecycle,
   "0003-access": access,
+  "0004-audit": audit,
+  "0005-audit-retention-and-sinks": auditRetentionAndSinks,
 };
 
 /**

@@ -10,11 +10,16 @@ export interface OrganizationRow {
   create_time: Date;
   max_api_key_lifetime_seconds: number | null;
   max_api_keys: number;
+  /** null: for ever. */
+  audit_retention_days: number | null;
 }
 
 /** What can be changed of an organization. */
 export type OrganizationChanges = Partial<
-  Pick<OrganizationRow, "name" | "max_api_key_lifetime_seconds" | "max_api_keys">
+  Pick<
+    OrganizationRow,
+    "name" | "max_api_key_lifetime_seconds" | "max_api_keys" | "audit_retention_days"
+  >
 >;
 
 /** What everybody in the organization may know of it. */
@@ -25,6 +30,7 @@ export function summaryOf(row: Omit<OrganizationRow, "id" | "sealed_data_key" | 
     createTime: row.create_time,
     maxApiKeyLifetimeSeconds: row.max_api_key_lifetime_seconds,
     maxApiKeys: row.max_api_keys,
+    auditRetentionDays: row.audit_retention_days,
   };
 }
 
@@ -35,6 +41,7 @@ export const organizationColumns = [
   "organizations.create_time as organization_create_time",
   "organizations.max_api_key_lifetime_seconds",
   "organizations.max_api_keys",
+  "organizations.audit_retention_days",
 ] as const;
 
 /** What `organizationColumns` selects. */
@@ -44,6 +51,7 @@ export interface JoinedOrganization {
   organization_create_time: Date;
   max_api_key_lifetime_seconds: number | null;
   max_api_keys: number;
+  audit_retention_days: number | null;
 }
 
 export function organizationOf(row: JoinedOrganization) {
@@ -64,6 +72,7 @@ const columns = [
   "create_time",
   "max_api_key_lifetime_seconds",
   "max_api_keys",
+  "audit_retention_days",
 ] as const;
 
 export async function insertOrganization(

@@ -37,14 +37,17 @@ function ofAttachment(tx: Transaction, { organization_id, policy_id, target_id }
 }
 
 /** @returns whether it was attached */
-export async function detachPolicy(tx: Transaction, attachment: Attachment): Promise<boolean> {
-  const { numDeletedRows } = await tx
+export async function detachPolicy(
+  tx: Transaction,
+  attachment: Attachment,
+): Promise<PolicyAttachmentRow | undefined> {
+  return tx
     .deleteFrom("policy_attachments")
     .where("organization_id", "=", attachment.organization_id)
     .where("policy_id", "=", attachment.policy_id)
     .where("target_id", "=", attachment.target_id)
+    .returningAll()
     .executeTakeFirst();
-  return numDeletedRows > 0n;
 }
 
 /** In the order of attachment, those after the sequence number `after`. Empty filters do not filter. */

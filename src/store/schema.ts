@@ -25,7 +25,13 @@ export interface Schema {
   allowlist_entries: AllowlistEntryTable;
   idempotent_requests: IdempotentRequestTable;
   attempts: AttemptTable;
-  audit_events: AuditEventTable;
+  audit_pending: AuditPendingTable;
+  audit_entries: AuditEntryTable;
+  audit_trees: AuditTreeTable;
+  audit_tiles: AuditTileTable;
+  audit_log: AuditLogTable;
+  audit_keys: AuditKeyTable;
+  audit_drops: AuditDropTable;
 }
 
 interface InstanceTable {
@@ -46,6 +52,8 @@ interface OrganizationTable {
   /** null: without limit. */
   max_api_key_lifetime_seconds: number | null;
   max_api_keys: Generated<number>;
+  /** null: for ever. */
+  audit_retention_days: number | null;
 }
 
 interface AccountTable {
@@ -269,10 +277,11 @@ interface AttemptTable {
   window_start: Date;
 }
 
-interface AuditEventTable {
-  sequence: Generated<number>;
+/** An event, before and after it has its number. */
+interface AuditEventColumns {
   id: string;
   organization_id: string;
+  /** When it happened; of several, the first. */
   time: Date;
   principal_type: number;
   principal_id: string;
@@ -281,11 +290,76 @@ interface AuditEventTable {
   action: string;
   resource_type: string;
   resource_id: string;
+  /** What the resource was to be created in or listed of; empty where the call names no such thing. */
+  parent_id: string;
+  /** The account that the resource is in; empty when it is in none, or not known. */
+  account_id: string;
   outcome: number;
   reason: string;
   request_id: string;
+  /** Empty when it is not known, or was erased. */
   address: string;
-  user_agent: string;
-  /** What the resource was to be created in or listed of; empty where the call names no such thing. */
-  parent_id: Generated<string>;
+  /** A serialised AuditEntry, as it was recorded: never made again from anything else. */
+  entry: Buffer;
+  /** What the entry commits to, by name; what was erased is absent. */
+  personal: ColumnType<PersonalValues, string, string>;
+}
+
+/** Salts in base64, and values. */
+export type PersonalValues = Record<string, { salt: string; value: string }>;
+
+/** Recorded in the transaction of the change itself, and not sequenced yet. */
+interface AuditPendingTable extends AuditEventColumns {
+  position: Generated<number>;
+}
+
+/** Partitioned by month. */
+interface AuditEntryTable extends AuditEventColumns {
+  /** In the organization, from 1 without gaps. */
+  sequence: number;
+}
+
+/** The tree of an organization's entries. */
+interface AuditTreeTable {
+  organization_id: string;
+  size: number;
+  /** The roots of its complete subtrees, from the largest to the smallest. */
+  hashes: Buffer;
+  /** Where its head is in the instance's tree. */
+  leaf_index: number;
+}
+
+/** Nodes of a tree: see TileNode. */
+interface AuditTileTable {
+  /** An organization, or `instance`. */
+  tree_id: string;
+  level: number;
+  index: number;
+  hashes: Buffer;
+}
+
+/** The tree of all organizations' heads, and who may write it. */
+interface AuditLogTable {
+  singleton: Generated<boolean>;
+  /** Raised by each sequencer that takes over: an earlier one can commit nothing more. */
+  epoch: Generated<number>;
+  size: Generated<number>;
+  hashes: Generated<Buffer>;
+  /** A signed note; empty before the first one. */
+  checkpoint: Generated<string>;
+}
+
+interface AuditKeyTable {
+  id: string;
+  sealed_private_key: Buffer;
+  create_time: Generated<Date>;
+}
+
+/** What retention has dropped of an organization's log. */
+interface AuditDropTable {
+  organization_id: string;
+  /** The last entry that was dropped. */
+  dropped_to: number;
+  /** All that was dropped had happened before this time. */
+  dropped_before: Date;
 }

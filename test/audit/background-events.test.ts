@@ -1,8 +1,12 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { AuditEntrySchema } from "../../gen/pdaas/v1/audit_entry_pb.ts";
+import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { AuditLog } from "../../src/audit/audit-log.ts";
 import { BackgroundEvents } from "../../src/audit/background-events.ts";
 import { newId } from "../../src/ids.ts";
-import { insertAuditEvents, type NewAuditEvent } from "../../src/store/audit-events.ts";
+import { insertAuditEvents } from "../../src/store/audit-pending.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { createDatabase, type TestDatabase } from "../harness/database.ts";
 
@@ -28,39 +32,62 @@ const call = {
   principal: undefined,
   action: "GetAccount",
   resourceType: "Account",
-  resourceId: "",
+  resourceId: "acc-123",
   requestId: "req_1",
   address: "127.0.0.1",
   userAgent: "",
 };
+const refused = { outcome: AuditOutcome.REFUSED, reason: "TEST" };
+/** No two of these calls are alike. */
+const callFrom = (i: number) => ({ ...call, address: `10.0.${i >> 8}.${i & 255}` });
 
-function event(): NewAuditEvent {
-  const { organizationId: _, principal: __, ...rest } = call;
-  return {
-    id: newId("evt"),
-    organization_id: organizationId,
-    time: new Date(),
-    principal_type: 0,
-    principal_id: "",
-    api_key_id: "",
-    session_id: "",
-    action: rest.action,
-    resource_type: rest.resourceType,
-    resource_id: "",
-    outcome: 2,
-    reason: "TEST",
-    request_id: rest.requestId,
-    address: rest.address,
-    user_agent: "",
-    parent_id: "",
-  };
+async function entries() {
+  const rows = await database.query<{ entry: Buffer }>(
+    "select entry from audit_pending order by position",
+  );
+  return rows.map(({ entry }) => fromBinary(AuditEntrySchema, entry));
 }
 
 test("what was recorded before the end is written at the end", async () => {
   const audit = new AuditLog(db, () => {});
-  for (let i = 0; i < 1_234; i++) audit.recordRefusal(call, "TEST");
+  for (let i = 0; i < 1_234; i++) audit.recordRefusal(callFrom(i), "TEST");
   await audit.close();
-  expect(await database.query("select id from audit_events")).toHaveLength(1_234);
+  expect(await entries()).toHaveLength(1_234);
+});
+
+test("a flood of equal refusals is counted exactly, and few of them are there by themselves", async () => {
+  const audit = new AuditLog(db, () => {});
+  const before = Date.now();
+  for (let i = 0; i < 25_000; i++) {
+    audit.recordRefusal(call, "TEST");
+    if (i % 2 === 0) audit.recordRefusal({ ...call, resourceId: `acc-${i}` }, "OTHER");
+    if (i % 5 === 0) audit.recordRefusal({ ...call, address: "127.0.0.2" }, "TEST");
+    audit.ensureCanRecord();
+  }
+  await audit.close();
+  const all = await entries();
+  const byReason = Map.groupBy(all, ({ reason }) => reason);
+  const counted = (reason: string) =>
+    byReason.get(reason)?.reduce((sum, { count }) => sum + Number(count), 0);
+  expect(counted("TEST")).toBe(30_000);
+  expect(counted("OTHER")).toBe(12_500);
+  expect(all.length).toBeLessThan(60);
+  const [flood] = all.filter(({ reason, count }) => reason === "OTHER" && count > 1n);
+  expect(flood?.resourceId).toBe("");
+  const [same] = all.filter(({ reason, count }) => reason === "TEST" && count > 1n);
+  expect(same?.resourceId).toBe("acc-123");
+  if (same?.time === undefined || same.lastTime === undefined) throw new Error("no times");
+  expect(timestampDate(same.time).getTime()).toBeGreaterThanOrEqual(before);
+  expect(timestampDate(same.lastTime) >= timestampDate(same.time)).toBe(true);
+});
+
+test("a flood is written while it goes on", async () => {
+  const audit = new AuditLog(db, () => {});
+  const flood = setInterval(() => audit.recordRefusal(call, "TEST"), 5);
+  const counted = async () => (await entries()).filter(({ count }) => count > 1n).length;
+  await expect.poll(counted, { timeout: 20_000 }).toBeGreaterThan(0);
+  clearInterval(flood);
+  await audit.close();
 });
 
 test("a batch whose answer was lost is there once, and holds up nothing", async () => {
@@ -74,11 +101,11 @@ test("a batch whose answer was lost is there once, and holds up nothing", async 
     },
     () => {},
   );
-  events.add(event());
+  events.add(call, refused);
   await expect.poll(() => lost).toBe(true);
-  events.add(event());
+  events.add(call, refused);
   await events.close();
-  expect(await database.query("select id from audit_events")).toHaveLength(2);
+  expect(await entries()).toHaveLength(2);
 });
 
 test("when no more can be kept, no call is answered, until they are written", async () => {
@@ -90,12 +117,12 @@ test("when no more can be kept, no call is answered, until they are written", as
     },
     () => {},
   );
-  for (let i = 0; i < 10_000; i++) events.add(event());
+  for (let i = 0; i < 10_000; i++) events.add(callFrom(i), refused);
   expect(() => events.ensureRoom()).toThrow(
     expect.objectContaining({ reason: "AUDIT_UNAVAILABLE" }),
   );
   isDown = false;
   await events.close();
   events.ensureRoom();
-  expect(await database.query("select id from audit_events")).toHaveLength(10_000);
+  expect(await entries()).toHaveLength(10_000);
 });

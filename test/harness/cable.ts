@@ -100,8 +100,8 @@ export class Cable extends Line {
   }
 }
 
-/** The way to a Redis server. */
-export class RedisCable extends Line {
+/** The way to a server that has a URL, such as Redis. */
+export class TcpCable extends Line {
   readonly #target: URL;
   readonly #near: { host: string; port: number };
 
@@ -112,17 +112,17 @@ export class RedisCable extends Line {
     this.#near = near;
   }
 
-  /** @param url `redis://…`; not TLS, whose certificate would not be the cable's */
-  static async lay(url: string, options: { delayMs: number }): Promise<RedisCable> {
-    const cable = new RedisCable(new URL(url), options.delayMs);
+  /** @param url `redis://…` or `http://…`; not TLS, whose certificate would not be the cable's */
+  static async lay(url: string, options: { delayMs: number }): Promise<TcpCable> {
+    const cable = new TcpCable(new URL(url), options.delayMs);
     await cable.mend();
     return cable;
   }
 
-  /** The URL of the server by way of this cable. */
+  /** The URL of the server by way of this cable, without a slash at its end. */
   get url(): string {
     const url = new URL(this.#target);
     url.host = `${this.#near.host}:${this.#near.port}`;
-    return url.href;
+    return url.href.replace(/\/$/, "");
   }
 }

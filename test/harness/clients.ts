@@ -7,7 +7,10 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { TestKey, TestService } from "./service.ts";
 
-type MakeTransport = (service: TestService, interceptors: Interceptor[]) => Transport;
+/** Where a service is called. */
+export type Addresses = Pick<TestService, "httpUrl" | "grpcUrl">;
+
+type MakeTransport = (service: Addresses, interceptors: Interceptor[]) => Transport;
 
 /** Every way of calling that generated clients have, by name. */
 export const transports: Record<string, MakeTransport> = {
@@ -42,7 +45,7 @@ export const transports: Record<string, MakeTransport> = {
 /** A transport by its name. */
 export function transport(
   name: string,
-  service: TestService,
+  service: Addresses,
   interceptors: Interceptor[] = [],
 ): Transport {
   const make = transports[name];
@@ -51,7 +54,7 @@ export function transport(
 }
 
 /** A transport whose calls are signed. */
-export function signedTransport(name: string, service: TestService, key: TestKey): Transport {
+export function signedTransport(name: string, service: Addresses, key: TestKey): Transport {
   return transport(name, service, [signingInterceptor(key)]);
 }
 

@@ -1,9 +1,10 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { services } from "../../src/contract.ts";
 
-type Rpc = (request: object, options: { headers: Record<string, string> }) => Promise<unknown>;
+type Answer = Promise<unknown> | AsyncIterable<unknown>;
+type Rpc = (request: object, options: { headers: Record<string, string> }) => Answer;
 
-/** Calls an RPC by its name. */
+/** Calls an RPC by its name. @returns its answer, or the first message of its stream */
 export async function invoke(
   action: string,
   request: object,
@@ -14,5 +15,8 @@ export async function invoke(
   const client = createClient(owner as never, made) as Record<string, Rpc>;
   const rpc = client[`${action[0]?.toLowerCase()}${action.slice(1)}`];
   if (rpc === undefined) throw new Error(`there is no RPC "${action}"`);
-  return rpc(request, { headers });
+  const answer = rpc(request, { headers });
+  if (!(Symbol.asyncIterator in answer)) return answer;
+  for await (const message of answer) return message;
+  throw new Error(`${action} has sent nothing`);
 }

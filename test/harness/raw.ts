@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect, type IncomingHttpHeaders } from "node:http2";
+import type { Readable } from "node:stream";
 import { signRequest } from "pdaas";
 import { type Refusal, trailersRefusal } from "./clients.ts";
 import type { TestKey } from "./service.ts";
@@ -67,6 +68,56 @@ export async function postHttp2(
   session.destroy();
   const text = Buffer.concat(chunks).toString();
   return { status: head[":status"], headers: head, body: text, trailers: { ...head, ...trailers } };
+}
+
+/** An answer that is read as slowly as one likes. */
+export interface SlowAnswer {
+  readable: Readable;
+  headers: IncomingHttpHeaders;
+  /** Ends the connection. */
+  drop(): void;
+}
+
+/** Sends an HTTP/1.1 POST, and reads nothing of the answer but its headers. */
+export async function beginHttp(
+  url: string,
+  headers: Record<string, string>,
+  body: Uint8Array,
+): Promise<SlowAnswer> {
+  const sent = request(url, { method: "POST", headers, agent: false });
+  sent.on("error", () => {});
+  sent.end(body);
+  const [response] = await once(sent, "response");
+  response.on("error", () => {});
+  return { readable: response, headers: response.headers, drop: () => sent.destroy() };
+}
+
+/** The same over HTTP/2. */
+export async function beginHttp2(
+  url: string,
+  headers: Record<string, string>,
+  body: Uint8Array,
+): Promise<SlowAnswer> {
+  const { origin, pathname } = new URL(url);
+  const session = connect(origin);
+  session.on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": pathname, ...headers });
+  stream.on("error", () => {});
+  stream.end(body);
+  const [head] = await once(stream, "response");
+  return { readable: stream, headers: head, drop: () => session.destroy() };
+}
+
+/** The messages of which a body has the whole envelope, each with its flags. */
+export function envelopesIn(body: Buffer): { flags: number; message: Buffer }[] {
+  const envelopes: { flags: number; message: Buffer }[] = [];
+  for (let at = 0; at + 5 <= body.length; ) {
+    const end = at + 5 + body.readUInt32BE(at + 1);
+    if (end > body.length) break;
+    envelopes.push({ flags: body.readUInt8(at), message: body.subarray(at + 5, end) });
+    at = end;
+  }
+  return envelopes;
 }
 
 function send(sink: BodySink & { end(body?: Uint8Array | string): void }, body: RawBody): void {

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import { AuditExportFormat } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { signedTransport, transport } from "./clients.ts";
 import { invoke } from "./invoke.ts";
 import { administrator, type TestKey, type TestService } from "./service.ts";
@@ -101,6 +102,12 @@ export function validRequests(
     TestAddress: () => ({ resourceId: apiKeyId, address: "192.0.2.1" }),
     SuggestAllowlistEntries: () => ({ resourceId: apiKeyId }),
     ListAuditEvents: () => ({}),
+    GetAuditEvent: () => make.auditEvent(),
+    GetCheckpoint: () => ({}),
+    GetConsistencyProof: () => ({ oldSize: 1n }),
+    TailAuditEvents: () => ({}),
+    ExportAuditEvents: () => ({ format: AuditExportFormat.JSON_LINES }),
+    EraseAuditPersonalData: () => ({ principalId: serviceAccountId }),
   };
 }
 
@@ -193,6 +200,13 @@ class Maker {
       await this.allowlist(),
     );
     return { allowlistEntryId: answer.allowlistEntry.id };
+  }
+
+  /** The first event of the log. */
+  async auditEvent() {
+    const action = "CreateFirstOrganization";
+    const [event] = await Array.fromAsync(this.#service.admin.auditEvents.list({ action }));
+    return { auditEventId: event?.id };
   }
 
   async #invoke<Answer>(action: string, request: object): Promise<Answer> {

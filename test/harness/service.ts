@@ -105,15 +105,23 @@ export class TestService {
     return new Client({ baseUrl: this.httpUrl, ...key });
   }
 
-  /** Refusals are recorded within a moment, so this waits until the audit log has what is expected. */
+  /** Events get into the audit log within a moment, so this waits until it has what is expected. */
   async auditRows(where: string, values: unknown[], count: number): Promise<AuditRow[]> {
-    const statement = `select * from audit_events where ${where} order by sequence`;
-    for (let attempt = 0; attempt < 100; attempt++) {
+    const statement = `select * from audit_entries where ${where} order by sequence`;
+    for (let attempt = 0; attempt < 400; attempt++) {
       const rows = await this.database.query<AuditRow>(statement, values);
       if (rows.length >= count) return rows;
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
     throw new Error(`the audit log has fewer than ${count} events where ${where}`);
+  }
+
+  /** All that is recorded, whether it has its place in the log or not. */
+  async recorded(where: string, values: unknown[] = []): Promise<AuditRow[]> {
+    const columns =
+      "action, outcome, reason, principal_id, api_key_id, resource_type, resource_id, request_id, address, entry, time";
+    const all = `select ${columns} from audit_entries union all select ${columns} from audit_pending`;
+    return this.database.query(`select * from (${all}) as e where ${where} order by time`, values);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -123,6 +131,7 @@ export class TestService {
 }
 
 export interface AuditRow {
+  id: string;
   action: string;
   outcome: number;
   reason: string;
@@ -132,6 +141,7 @@ export interface AuditRow {
   resource_id: string;
   request_id: string;
   address: string;
+  entry: Buffer;
 }
 
 async function launch(

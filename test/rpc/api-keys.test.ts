@@ -25,7 +25,13 @@ describe("an API key", () => {
       expect(JSON.stringify(answer)).toContain(key.accessKey);
       expect(JSON.stringify(answer)).not.toContain(key.secretKey);
     }
-    const tables = ["api_keys", "audit_events", "idempotent_requests", "organizations"];
+    const tables = [
+      "api_keys",
+      "audit_pending",
+      "audit_entries",
+      "idempotent_requests",
+      "organizations",
+    ];
     for (const table of tables) {
       const rows = await service.database.query(`select t::text as row from ${table} t`);
       expect(JSON.stringify(rows)).not.toContain(key.secretKey);

@@ -42,3 +42,15 @@ test("the number of keys of a service account is limited", async () => {
   await organizations.update({ maxApiKeysPerServiceAccount });
   await apiKeys.issue({ serviceAccountId });
 });
+
+test("the audit log is kept for ever, or for some days", async () => {
+  const { organizations } = service.admin;
+  const before = await organizations.getInfo();
+  expect(before.auditRetentionSeconds).toBeUndefined();
+  const auditRetentionSeconds = 400 * 86_400;
+  const limited = await organizations.update({ auditRetentionSeconds });
+  expect(limited).toEqual({ ...before, auditRetentionSeconds });
+  expect(await organizations.update({ auditRetentionSeconds: null })).toEqual(before);
+  const short = refusalOf(organizations.update({ auditRetentionSeconds: 86_400 }));
+  expect(await short).toMatchObject({ reason: "FIELD_INVALID" });
+});

@@ -30,6 +30,8 @@ test("several processes that start at once migrate once", async () => {
     { name: "0001-initial" },
     { name: "0002-key-lifecycle" },
     { name: "0003-access" },
+    { name: "0004-audit" },
+    { name: "0005-audit-retention-and-sinks" },
   ]);
   await Promise.all(databases.map((db) => db.destroy()));
 });
@@ -63,7 +65,7 @@ const schemaQuery = `
                   case when a.attnotnull then ' not null' else '' end,
                   coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')) as line
     from pg_attribute a
-    join pg_class c on c.oid = a.attrelid and c.relkind = 'r'
+    join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relnamespace = 'public'::regnamespace and a.attnum > 0 and not a.attisdropped
     union all

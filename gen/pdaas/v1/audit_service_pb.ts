@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/audit_service.proto.
  */
 export const file_pdaas_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSLiAgoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLyAgoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAkqegoMQXVkaXRPdXRjb21lEh0KGUFVRElUX09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBBVURJVF9PVVRDT01FX09LEAESGQoVQVVESVRfT1VUQ09NRV9SRUZVU0VEEAISGgoWQVVESVRfT1VUQ09NRV9SRVBPUlRFRBADMpIBCgxBdWRpdFNlcnZpY2USgQEKD0xpc3RBdWRpdEV2ZW50cxIgLnBkYWFzLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaIS5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
+  fileDesc("ChxwZGFhcy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEghwZGFhcy52MSK2AwoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBJBCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIdCgxwcmluY2lwYWxfaWQYAyABKAlCB7pIBHICGEASFwoGYWN0aW9uGAQgASgJQge6SARyAhhkEhwKC3Jlc291cmNlX2lkGAUgASgJQge6SARyAhhkEjEKB291dGNvbWUYBiABKA4yFi5wZGFhcy52MS5BdWRpdE91dGNvbWVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgHIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAggASgJQgi6SAVyAxiABBIbCgphY2NvdW50X2lkGAkgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYCiABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgLIAEoCUIHukgEcgIYQCJeChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRIqCgxhdWRpdF9ldmVudHMYASADKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKpBAoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCg5wcmluY2lwYWxfdHlwZRgDIAEoDjIXLnBkYWFzLnYxLlByaW5jaXBhbFR5cGUSFAoMcHJpbmNpcGFsX2lkGAQgASgJEhIKCmFwaV9rZXlfaWQYBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIOCgZhY3Rpb24YByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRInCgdvdXRjb21lGAogASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lEg4KBnJlYXNvbhgLIAEoCRISCgpyZXF1ZXN0X2lkGAwgASgJEg8KB2FkZHJlc3MYDSABKAkSEgoKdXNlcl9hZ2VudBgOIAEoCRIRCglwYXJlbnRfaWQYDyABKAkSEAoIc2VxdWVuY2UYECABKAMSEgoKYWNjb3VudF9pZBgRIAEoCRIQCgh0cmFjZV9pZBgSIAEoCRIrCgdjaGFuZ2VzGBMgAygLMhoucGRhYXMudjEuQXVkaXRGaWVsZENoYW5nZRISCgpwb2xpY3lfaWRzGBQgAygJEg0KBWNvdW50GBUgASgDEi0KCWxhc3RfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQAoQQXVkaXRGaWVsZENoYW5nZRINCgVmaWVsZBgBIAEoCRIOCgZiZWZvcmUYAiABKAkSDQoFYWZ0ZXIYAyABKAkiSQoUR2V0QXVkaXRFdmVudFJlcXVlc3QSMQoOYXVkaXRfZXZlbnRfaWQYASABKAlCGbpIFnIUMhJeZXZ0X1swLTlhLXpdezI2fSQiZwoVR2V0QXVkaXRFdmVudFJlc3BvbnNlEikKC2F1ZGl0X2V2ZW50GAEgASgLMhQucGRhYXMudjEuQXVkaXRFdmVudBIjCgVwcm9vZhgCIAEoCzIULnBkYWFzLnYxLkF1ZGl0UHJvb2YipAEKCkF1ZGl0UHJvb2YSDQoFZW50cnkYASABKAwSJgoHcmV2ZWFscxgCIAMoCzIVLnBkYWFzLnYxLkF1ZGl0UmV2ZWFsEhIKCmxlYWZfaW5kZXgYAyABKAMSEQoJdHJlZV9zaXplGAQgASgDEhEKCWluY2x1c2lvbhgFIAMoDBIlCgRoZWFkGAYgASgLMhcucGRhYXMudjEuQXVkaXRUcmVlSGVhZCI4CgtBdWRpdFJldmVhbBIMCgRuYW1lGAEgASgJEgwKBHNhbHQYAiABKAwSDQoFdmFsdWUYAyABKAkiWAoNQXVkaXRUcmVlSGVhZBIMCgRsZWFmGAEgASgMEhIKCmxlYWZfaW5kZXgYAiABKAMSEQoJaW5jbHVzaW9uGAMgAygMEhIKCmNoZWNrcG9pbnQYBCABKAkiFgoUR2V0Q2hlY2twb2ludFJlcXVlc3QiVAoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiUKBGhlYWQYASABKAsyFy5wZGFhcy52MS5BdWRpdFRyZWVIZWFkEhQKDHZlcmlmaWVyX2tleRgCIAEoCSJ/ChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIrCgR0cmVlGAEgASgOMhMucGRhYXMudjEuQXVkaXRUcmVlQgi6SAWCAQIQARIZCghvbGRfc2l6ZRgCIAEoA0IHukgEIgIoABIZCghuZXdfc2l6ZRgDIAEoA0IHukgEIgIoACJRChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USEAoIb2xkX3NpemUYASABKAMSEAoIbmV3X3NpemUYAiABKAMSDgoGaGFzaGVzGAMgAygMIrcCChZUYWlsQXVkaXRFdmVudHNSZXF1ZXN0Ei0KDmFmdGVyX3NlcXVlbmNlGAEgASgDQhC6SA0iCxj/////////DygASACIAQESHQoMcHJpbmNpcGFsX2lkGAIgASgJQge6SARyAhhAEhcKBmFjdGlvbhgDIAEoCUIHukgEcgIYZBIcCgtyZXNvdXJjZV9pZBgEIAEoCUIHukgEcgIYZBIxCgdvdXRjb21lGAUgASgOMhYucGRhYXMudjEuQXVkaXRPdXRjb21lQgi6SAWCAQIQARIbCgphY2NvdW50X2lkGAYgASgJQge6SARyAhhkEhgKB2FkZHJlc3MYByABKAlCB7pIBHICGEASGwoKcmVxdWVzdF9pZBgIIAEoCUIHukgEcgIYQEIRCg9fYWZ0ZXJfc2VxdWVuY2UiVgoXVGFpbEF1ZGl0RXZlbnRzUmVzcG9uc2USKQoLYXVkaXRfZXZlbnQYASABKAsyFC5wZGFhcy52MS5BdWRpdEV2ZW50EhAKCHNlcXVlbmNlGAIgASgDItkCChhFeHBvcnRBdWRpdEV2ZW50c1JlcXVlc3QSNwoGZm9ybWF0GAEgASgOMhsucGRhYXMudjEuQXVkaXRFeHBvcnRGb3JtYXRCCrpIB4IBBBABIAASJwoNZnJvbV9zZXF1ZW5jZRgCIAEoA0IQukgNIgsY/////////w8oABIlCgt0b19zZXF1ZW5jZRgDIAEoA0IQukgNIgsY/////////w8oABJBCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABIwCg9jb25zaXN0ZW50X3dpdGgYBiADKANCF7pIFJIBERBkIg0iCxj/////////DygBIioKGUV4cG9ydEF1ZGl0RXZlbnRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwi2gEKHUVyYXNlQXVkaXRQZXJzb25hbERhdGFSZXF1ZXN0EjUKDHByaW5jaXBhbF9pZBgBIAEoCUIfukgcchoyGF4odXNyfHN2YylfWzAtOWEtel17MjZ9JBJBCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgASPwoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyACIwCh5FcmFzZUF1ZGl0UGVyc29uYWxEYXRhUmVzcG9uc2USDgoGZXJhc2VkGAEgASgDKnoKDEF1ZGl0T3V0Y29tZRIdChlBVURJVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQQVVESVRfT1VUQ09NRV9PSxABEhkKFUFVRElUX09VVENPTUVfUkVGVVNFRBACEhoKFkFVRElUX09VVENPTUVfUkVQT1JURUQQAypdCglBdWRpdFRyZWUSGgoWQVVESVRfVFJFRV9VTlNQRUNJRklFRBAAEhsKF0FVRElUX1RSRUVfT1JHQU5JWkFUSU9OEAESFwoTQVVESVRfVFJFRV9JTlNUQU5DRRACKpcBChFBdWRpdEV4cG9ydEZvcm1hdBIjCh9BVURJVF9FWFBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASIgoeQVVESVRfRVhQT1JUX0ZPUk1BVF9KU09OX0xJTkVTEAESHAoYQVVESVRfRVhQT1JUX0ZPUk1BVF9PQ1NGEAISGwoXQVVESVRfRVhQT1JUX0ZPUk1BVF9DU1YQAzLWBwoMQXVkaXRTZXJ2aWNlEoEBCg9MaXN0QXVkaXRFdmVudHMSIC5wZGFhcy52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0GiEucGRhYXMudjEuTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50EosBCg1HZXRBdWRpdEV2ZW50Eh4ucGRhYXMudjEuR2V0QXVkaXRFdmVudFJlcXVlc3QaHy5wZGFhcy52MS5HZXRBdWRpdEV2ZW50UmVzcG9uc2UiOZACAcrzGDIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50Kg5hdWRpdF9ldmVudF9pZBJ7Cg1HZXRDaGVja3BvaW50Eh4ucGRhYXMudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHy5wZGFhcy52MS5HZXRDaGVja3BvaW50UmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50Eo0BChNHZXRDb25zaXN0ZW5jeVByb29mEiQucGRhYXMudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlcXVlc3QaJS5wZGFhcy52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50EoMBCg9UYWlsQXVkaXRFdmVudHMSIC5wZGFhcy52MS5UYWlsQXVkaXRFdmVudHNSZXF1ZXN0GiEucGRhYXMudjEuVGFpbEF1ZGl0RXZlbnRzUmVzcG9uc2UiKZACAcrzGCIKAgIDEhBBdWRpdEV2ZW50cy5yZWFkIgpBdWRpdEV2ZW50MAESiQEKEUV4cG9ydEF1ZGl0RXZlbnRzEiIucGRhYXMudjEuRXhwb3J0QXVkaXRFdmVudHNSZXF1ZXN0GiMucGRhYXMudjEuRXhwb3J0QXVkaXRFdmVudHNSZXNwb25zZSIpkAIByvMYIgoCAgMSEEF1ZGl0RXZlbnRzLnJlYWQiCkF1ZGl0RXZlbnQwARKUAQoWRXJhc2VBdWRpdFBlcnNvbmFsRGF0YRInLnBkYWFzLnYxLkVyYXNlQXVkaXRQZXJzb25hbERhdGFSZXF1ZXN0GigucGRhYXMudjEuRXJhc2VBdWRpdFBlcnNvbmFsRGF0YVJlc3BvbnNlIifK8xgjCgICAxIRQXVkaXRFdmVudHMud3JpdGUiCkF1ZGl0RXZlbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pdaas_v1_access, file_pdaas_v1_auth_service]);
 
 /**
  * Request of ListAuditEvents. All filters that are set must hold.
@@ -80,6 +80,27 @@ export type ListAuditEventsRequest = Message<"pdaas.v1.ListAuditEventsRequest"> 
    * @generated from field: string page_token = 8;
    */
   pageToken: string;
+
+  /**
+   * Only events about what is in this account.
+   *
+   * @generated from field: string account_id = 9;
+   */
+  accountId: string;
+
+  /**
+   * Only events of calls from this address.
+   *
+   * @generated from field: string address = 10;
+   */
+  address: string;
+
+  /**
+   * Only the event of this request, as answered in the header `x-request-id`.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
 };
 
 /**
@@ -229,6 +250,55 @@ export type AuditEvent = Message<"pdaas.v1.AuditEvent"> & {
    * @generated from field: string parent_id = 15;
    */
   parentId: string;
+
+  /**
+   * Its number in the organization's log, from 1 without gaps.
+   *
+   * @generated from field: int64 sequence = 16;
+   */
+  sequence: bigint;
+
+  /**
+   * The account that the resource is in; empty when it is in none, or not known.
+   *
+   * @generated from field: string account_id = 17;
+   */
+  accountId: string;
+
+  /**
+   * The trace that the call is part of, from its header `traceparent`; empty when it had none.
+   *
+   * @generated from field: string trace_id = 18;
+   */
+  traceId: string;
+
+  /**
+   * The fields that were changed.
+   *
+   * @generated from field: repeated pdaas.v1.AuditFieldChange changes = 19;
+   */
+  changes: AuditFieldChange[];
+
+  /**
+   * The policies that decided, `pol_…`.
+   *
+   * @generated from field: repeated string policy_ids = 20;
+   */
+  policyIds: string[];
+
+  /**
+   * How many equal calls the event stands for: 1, or more where there was a flood of refusals.
+   *
+   * @generated from field: int64 count = 21;
+   */
+  count: bigint;
+
+  /**
+   * When the last of several happened; absent where the event stands for one.
+   *
+   * @generated from field: google.protobuf.Timestamp last_time = 22;
+   */
+  lastTime?: Timestamp | undefined;
 };
 
 /**
@@ -237,6 +307,576 @@ export type AuditEvent = Message<"pdaas.v1.AuditEvent"> & {
  */
 export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
   messageDesc(file_pdaas_v1_audit_service, 2);
+
+/**
+ * A field that was changed.
+ *
+ * @generated from message pdaas.v1.AuditFieldChange
+ */
+export type AuditFieldChange = Message<"pdaas.v1.AuditFieldChange"> & {
+  /**
+   * The field, such as `permissions`, as the contract names it.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The value before, in JSON; empty when there was none, or when it was erased.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * The value after, in JSON; empty when there is none, or when it was erased.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message pdaas.v1.AuditFieldChange.
+ * Use `create(AuditFieldChangeSchema)` to create a new message.
+ */
+export const AuditFieldChangeSchema: GenMessage<AuditFieldChange> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 3);
+
+/**
+ * Request of GetAuditEvent.
+ *
+ * @generated from message pdaas.v1.GetAuditEventRequest
+ */
+export type GetAuditEventRequest = Message<"pdaas.v1.GetAuditEventRequest"> & {
+  /**
+   * The identifier, `evt_…`.
+   *
+   * @generated from field: string audit_event_id = 1;
+   */
+  auditEventId: string;
+};
+
+/**
+ * Describes the message pdaas.v1.GetAuditEventRequest.
+ * Use `create(GetAuditEventRequestSchema)` to create a new message.
+ */
+export const GetAuditEventRequestSchema: GenMessage<GetAuditEventRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 4);
+
+/**
+ * Response of GetAuditEvent.
+ *
+ * @generated from message pdaas.v1.GetAuditEventResponse
+ */
+export type GetAuditEventResponse = Message<"pdaas.v1.GetAuditEventResponse"> & {
+  /**
+   * The event.
+   *
+   * @generated from field: pdaas.v1.AuditEvent audit_event = 1;
+   */
+  auditEvent?: AuditEvent | undefined;
+
+  /**
+   * The proof that it is in the log.
+   *
+   * @generated from field: pdaas.v1.AuditProof proof = 2;
+   */
+  proof?: AuditProof | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.GetAuditEventResponse.
+ * Use `create(GetAuditEventResponseSchema)` to create a new message.
+ */
+export const GetAuditEventResponseSchema: GenMessage<GetAuditEventResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 5);
+
+/**
+ * All that it takes to verify offline that an entry is in the log: the entry is a leaf of its
+ * organization's tree (RFC 6962), the head of that is a leaf of the instance's tree, and that has
+ * a signed checkpoint.
+ *
+ * @generated from message pdaas.v1.AuditProof
+ */
+export type AuditProof = Message<"pdaas.v1.AuditProof"> & {
+  /**
+   * The entry, a serialised AuditEntry: the leaf's bytes, as they are.
+   *
+   * @generated from field: bytes entry = 1;
+   */
+  entry: Uint8Array;
+
+  /**
+   * What the entry's commitments stand for, without what was erased.
+   *
+   * @generated from field: repeated pdaas.v1.AuditReveal reveals = 2;
+   */
+  reveals: AuditReveal[];
+
+  /**
+   * The leaf's index in the organization's tree.
+   *
+   * @generated from field: int64 leaf_index = 3;
+   */
+  leafIndex: bigint;
+
+  /**
+   * How many leaves the organization's tree has.
+   *
+   * @generated from field: int64 tree_size = 4;
+   */
+  treeSize: bigint;
+
+  /**
+   * Leads from the leaf to the root of the organization's tree, from below.
+   *
+   * @generated from field: repeated bytes inclusion = 5;
+   */
+  inclusion: Uint8Array[];
+
+  /**
+   * The head of the organization's tree.
+   *
+   * @generated from field: pdaas.v1.AuditTreeHead head = 6;
+   */
+  head?: AuditTreeHead | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.AuditProof.
+ * Use `create(AuditProofSchema)` to create a new message.
+ */
+export const AuditProofSchema: GenMessage<AuditProof> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 6);
+
+/**
+ * A value that an entry commits to: the commitment is the SHA-256 of salt and value.
+ *
+ * @generated from message pdaas.v1.AuditReveal
+ */
+export type AuditReveal = Message<"pdaas.v1.AuditReveal"> & {
+  /**
+   * What it is: `address`, `user_agent`, or `before.` or `after.` and the name of a changed field.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * 16 random bytes.
+   *
+   * @generated from field: bytes salt = 2;
+   */
+  salt: Uint8Array;
+
+  /**
+   * The value, in UTF-8.
+   *
+   * @generated from field: string value = 3;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message pdaas.v1.AuditReveal.
+ * Use `create(AuditRevealSchema)` to create a new message.
+ */
+export const AuditRevealSchema: GenMessage<AuditReveal> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 7);
+
+/**
+ * The head of an organization's tree, and where it stands in the instance's tree.
+ *
+ * @generated from message pdaas.v1.AuditTreeHead
+ */
+export type AuditTreeHead = Message<"pdaas.v1.AuditTreeHead"> & {
+  /**
+   * A leaf of the instance's tree, four lines of text: `pdaas.v1.OrganizationRoot`, the organization's
+   * identifier, the size of its tree, and its root in base64.
+   *
+   * @generated from field: bytes leaf = 1;
+   */
+  leaf: Uint8Array;
+
+  /**
+   * Its index in the instance's tree.
+   *
+   * @generated from field: int64 leaf_index = 2;
+   */
+  leafIndex: bigint;
+
+  /**
+   * Leads from the leaf to the root of the instance's tree, from below.
+   *
+   * @generated from field: repeated bytes inclusion = 3;
+   */
+  inclusion: Uint8Array[];
+
+  /**
+   * The checkpoint of the instance's tree, a C2SP signed note.
+   *
+   * @generated from field: string checkpoint = 4;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message pdaas.v1.AuditTreeHead.
+ * Use `create(AuditTreeHeadSchema)` to create a new message.
+ */
+export const AuditTreeHeadSchema: GenMessage<AuditTreeHead> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 8);
+
+/**
+ * Request of GetCheckpoint.
+ *
+ * @generated from message pdaas.v1.GetCheckpointRequest
+ */
+export type GetCheckpointRequest = Message<"pdaas.v1.GetCheckpointRequest"> & {
+};
+
+/**
+ * Describes the message pdaas.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 9);
+
+/**
+ * Response of GetCheckpoint.
+ *
+ * @generated from message pdaas.v1.GetCheckpointResponse
+ */
+export type GetCheckpointResponse = Message<"pdaas.v1.GetCheckpointResponse"> & {
+  /**
+   * The head of the organization's tree, with the checkpoint.
+   *
+   * @generated from field: pdaas.v1.AuditTreeHead head = 1;
+   */
+  head?: AuditTreeHead | undefined;
+
+  /**
+   * The key that the checkpoint is signed with, in the form of a C2SP note verifier key. Keep it: who
+   * could forge the log could forge this answer too.
+   *
+   * @generated from field: string verifier_key = 2;
+   */
+  verifierKey: string;
+};
+
+/**
+ * Describes the message pdaas.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 10);
+
+/**
+ * Request of GetConsistencyProof.
+ *
+ * @generated from message pdaas.v1.GetConsistencyProofRequest
+ */
+export type GetConsistencyProofRequest = Message<"pdaas.v1.GetConsistencyProofRequest"> & {
+  /**
+   * Which tree.
+   *
+   * @generated from field: pdaas.v1.AuditTree tree = 1;
+   */
+  tree: AuditTree;
+
+  /**
+   * The size that it had.
+   *
+   * @generated from field: int64 old_size = 2;
+   */
+  oldSize: bigint;
+
+  /**
+   * The size that it has had since; 0 for the size that it has now.
+   *
+   * @generated from field: int64 new_size = 3;
+   */
+  newSize: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.GetConsistencyProofRequest.
+ * Use `create(GetConsistencyProofRequestSchema)` to create a new message.
+ */
+export const GetConsistencyProofRequestSchema: GenMessage<GetConsistencyProofRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 11);
+
+/**
+ * Response of GetConsistencyProof.
+ *
+ * @generated from message pdaas.v1.GetConsistencyProofResponse
+ */
+export type GetConsistencyProofResponse = Message<"pdaas.v1.GetConsistencyProofResponse"> & {
+  /**
+   * The size that the tree had.
+   *
+   * @generated from field: int64 old_size = 1;
+   */
+  oldSize: bigint;
+
+  /**
+   * The size that the proof leads to.
+   *
+   * @generated from field: int64 new_size = 2;
+   */
+  newSize: bigint;
+
+  /**
+   * The hashes of the proof (RFC 6962, section 2.1.2), in its order.
+   *
+   * @generated from field: repeated bytes hashes = 3;
+   */
+  hashes: Uint8Array[];
+};
+
+/**
+ * Describes the message pdaas.v1.GetConsistencyProofResponse.
+ * Use `create(GetConsistencyProofResponseSchema)` to create a new message.
+ */
+export const GetConsistencyProofResponseSchema: GenMessage<GetConsistencyProofResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 12);
+
+/**
+ * Request of TailAuditEvents. All filters that are set must hold.
+ *
+ * @generated from message pdaas.v1.TailAuditEventsRequest
+ */
+export type TailAuditEventsRequest = Message<"pdaas.v1.TailAuditEventsRequest"> & {
+  /**
+   * Only events after this sequence number: 0 for all that there are. Without it, only events
+   * that are written from now on.
+   *
+   * @generated from field: optional int64 after_sequence = 1;
+   */
+  afterSequence?: bigint | undefined;
+
+  /**
+   * Only events of this principal, `usr_…` or `svc_…`.
+   *
+   * @generated from field: string principal_id = 2;
+   */
+  principalId: string;
+
+  /**
+   * Only events of this RPC, such as `IssueApiKey`.
+   *
+   * @generated from field: string action = 3;
+   */
+  action: string;
+
+  /**
+   * Only events about this resource, such as `key_…`.
+   *
+   * @generated from field: string resource_id = 4;
+   */
+  resourceId: string;
+
+  /**
+   * Only events with this outcome.
+   *
+   * @generated from field: pdaas.v1.AuditOutcome outcome = 5;
+   */
+  outcome: AuditOutcome;
+
+  /**
+   * Only events about what is in this account.
+   *
+   * @generated from field: string account_id = 6;
+   */
+  accountId: string;
+
+  /**
+   * Only events of calls from this address.
+   *
+   * @generated from field: string address = 7;
+   */
+  address: string;
+
+  /**
+   * Only events of this request, as answered in the header `x-request-id`.
+   *
+   * @generated from field: string request_id = 8;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message pdaas.v1.TailAuditEventsRequest.
+ * Use `create(TailAuditEventsRequestSchema)` to create a new message.
+ */
+export const TailAuditEventsRequestSchema: GenMessage<TailAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 13);
+
+/**
+ * Message of TailAuditEvents: an event, or a sign of life while there is none, which comes at
+ * once and then every 15 seconds.
+ *
+ * @generated from message pdaas.v1.TailAuditEventsResponse
+ */
+export type TailAuditEventsResponse = Message<"pdaas.v1.TailAuditEventsResponse"> & {
+  /**
+   * The event; absent in a sign of life.
+   *
+   * @generated from field: pdaas.v1.AuditEvent audit_event = 1;
+   */
+  auditEvent?: AuditEvent | undefined;
+
+  /**
+   * How far the stream has come: the event's sequence number, or that of the last event that was
+   * looked at. It is `after_sequence` of the next call.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.TailAuditEventsResponse.
+ * Use `create(TailAuditEventsResponseSchema)` to create a new message.
+ */
+export const TailAuditEventsResponseSchema: GenMessage<TailAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 14);
+
+/**
+ * Request of ExportAuditEvents. All that is set must hold.
+ *
+ * @generated from message pdaas.v1.ExportAuditEventsRequest
+ */
+export type ExportAuditEventsRequest = Message<"pdaas.v1.ExportAuditEventsRequest"> & {
+  /**
+   * The format.
+   *
+   * @generated from field: pdaas.v1.AuditExportFormat format = 1;
+   */
+  format: AuditExportFormat;
+
+  /**
+   * The first event, by its sequence number; 0 for the first that there is.
+   *
+   * @generated from field: int64 from_sequence = 2;
+   */
+  fromSequence: bigint;
+
+  /**
+   * The last event; 0 for the newest. Not with JSON lines.
+   *
+   * @generated from field: int64 to_sequence = 3;
+   */
+  toSequence: bigint;
+
+  /**
+   * Only events at or after this time. JSON lines have no gaps: they begin with the first such
+   * event and have all that follow it.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only events before this time. Not with JSON lines.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Sizes of the instance's tree, as checkpoints have them: JSON lines then prove that it has only
+   * grown since.
+   *
+   * @generated from field: repeated int64 consistent_with = 6;
+   */
+  consistentWith: bigint[];
+};
+
+/**
+ * Describes the message pdaas.v1.ExportAuditEventsRequest.
+ * Use `create(ExportAuditEventsRequestSchema)` to create a new message.
+ */
+export const ExportAuditEventsRequestSchema: GenMessage<ExportAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 15);
+
+/**
+ * Message of ExportAuditEvents.
+ *
+ * @generated from message pdaas.v1.ExportAuditEventsResponse
+ */
+export type ExportAuditEventsResponse = Message<"pdaas.v1.ExportAuditEventsResponse"> & {
+  /**
+   * The next bytes of the file. A line may go on in the next chunk.
+   *
+   * @generated from field: bytes chunk = 1;
+   */
+  chunk: Uint8Array;
+};
+
+/**
+ * Describes the message pdaas.v1.ExportAuditEventsResponse.
+ * Use `create(ExportAuditEventsResponseSchema)` to create a new message.
+ */
+export const ExportAuditEventsResponseSchema: GenMessage<ExportAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 16);
+
+/**
+ * Request of EraseAuditPersonalData.
+ *
+ * @generated from message pdaas.v1.EraseAuditPersonalDataRequest
+ */
+export type EraseAuditPersonalDataRequest = Message<"pdaas.v1.EraseAuditPersonalDataRequest"> & {
+  /**
+   * The principal, `usr_…` or `svc_…`, which may be deleted already.
+   *
+   * @generated from field: string principal_id = 1;
+   */
+  principalId: string;
+
+  /**
+   * Only in events at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only in events before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message pdaas.v1.EraseAuditPersonalDataRequest.
+ * Use `create(EraseAuditPersonalDataRequestSchema)` to create a new message.
+ */
+export const EraseAuditPersonalDataRequestSchema: GenMessage<EraseAuditPersonalDataRequest> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 17);
+
+/**
+ * Response of EraseAuditPersonalData.
+ *
+ * @generated from message pdaas.v1.EraseAuditPersonalDataResponse
+ */
+export type EraseAuditPersonalDataResponse = Message<"pdaas.v1.EraseAuditPersonalDataResponse"> & {
+  /**
+   * Of how many events something was erased.
+   *
+   * @generated from field: int64 erased = 1;
+   */
+  erased: bigint;
+};
+
+/**
+ * Describes the message pdaas.v1.EraseAuditPersonalDataResponse.
+ * Use `create(EraseAuditPersonalDataResponseSchema)` to create a new message.
+ */
+export const EraseAuditPersonalDataResponseSchema: GenMessage<EraseAuditPersonalDataResponse> = /*@__PURE__*/
+  messageDesc(file_pdaas_v1_audit_service, 18);
 
 /**
  * Whether a call was carried out.
@@ -287,6 +927,97 @@ export const AuditOutcomeSchema: GenEnum<AuditOutcome> = /*@__PURE__*/
   enumDesc(file_pdaas_v1_audit_service, 0);
 
 /**
+ * A tree of the audit log.
+ *
+ * @generated from enum pdaas.v1.AuditTree
+ */
+export const AuditTree = {
+  /**
+   * The same as AUDIT_TREE_ORGANIZATION.
+   *
+   * @generated from enum value: AUDIT_TREE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The entries of the caller's organization.
+   *
+   * @generated from enum value: AUDIT_TREE_ORGANIZATION = 1;
+   */
+  ORGANIZATION: 1,
+
+  /**
+   * The heads of all organizations' trees, which checkpoints are of.
+   *
+   * @generated from enum value: AUDIT_TREE_INSTANCE = 2;
+   */
+  INSTANCE: 2,
+} as const;
+
+/**
+ * A tree of the audit log.
+ *
+ * @generated from enum pdaas.v1.AuditTree
+ */
+export type AuditTree = (typeof AuditTree)[keyof typeof AuditTree] | UnknownEnum;
+
+/**
+ * Describes the enum pdaas.v1.AuditTree.
+ */
+export const AuditTreeSchema: GenEnum<AuditTree> = /*@__PURE__*/
+  enumDesc(file_pdaas_v1_audit_service, 1);
+
+/**
+ * What an export is written in.
+ *
+ * @generated from enum pdaas.v1.AuditExportFormat
+ */
+export const AuditExportFormat = {
+  /**
+   * Never used.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * An event a line, as it was recorded, with all that proves it: the last line has the signed
+   * checkpoint. It goes on to the newest event, which the checkpoint is of.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_JSON_LINES = 1;
+   */
+  JSON_LINES: 1,
+
+  /**
+   * An event of the Open Cybersecurity Schema Framework a line, in JSON.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_OCSF = 2;
+   */
+  OCSF: 2,
+
+  /**
+   * Comma-separated values (RFC 4180) under a line of names. A value that a spreadsheet could take
+   * for a formula has an apostrophe before it.
+   *
+   * @generated from enum value: AUDIT_EXPORT_FORMAT_CSV = 3;
+   */
+  CSV: 3,
+} as const;
+
+/**
+ * What an export is written in.
+ *
+ * @generated from enum pdaas.v1.AuditExportFormat
+ */
+export type AuditExportFormat = (typeof AuditExportFormat)[keyof typeof AuditExportFormat] | UnknownEnum;
+
+/**
+ * Describes the enum pdaas.v1.AuditExportFormat.
+ */
+export const AuditExportFormatSchema: GenEnum<AuditExportFormat> = /*@__PURE__*/
+  enumDesc(file_pdaas_v1_audit_service, 2);
+
+/**
  * The audit log: every change and every refusal.
  *
  * @generated from service pdaas.v1.AuditService
@@ -301,6 +1032,73 @@ export const AuditService: GenService<{
     methodKind: "unary";
     input: typeof ListAuditEventsRequestSchema;
     output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * Gets an event with the proof that it is in the log.
+   *
+   * @generated from rpc pdaas.v1.AuditService.GetAuditEvent
+   */
+  getAuditEvent: {
+    methodKind: "unary";
+    input: typeof GetAuditEventRequestSchema;
+    output: typeof GetAuditEventResponseSchema;
+  },
+  /**
+   * Gets the newest signed checkpoint, and how the organization's tree stands in it.
+   *
+   * @generated from rpc pdaas.v1.AuditService.GetCheckpoint
+   */
+  getCheckpoint: {
+    methodKind: "unary";
+    input: typeof GetCheckpointRequestSchema;
+    output: typeof GetCheckpointResponseSchema;
+  },
+  /**
+   * Gets the proof that a tree has only grown since it had a certain size.
+   *
+   * @generated from rpc pdaas.v1.AuditService.GetConsistencyProof
+   */
+  getConsistencyProof: {
+    methodKind: "unary";
+    input: typeof GetConsistencyProofRequestSchema;
+    output: typeof GetConsistencyProofResponseSchema;
+  },
+  /**
+   * Sends the organization's audit events in the order of the log, each once, and then every new
+   * one as it is written. It ends when the caller ends it, when the caller may no longer read the
+   * log, and when the server stops: call again with `after_sequence`, there or elsewhere, and
+   * nothing is missed or sent twice.
+   *
+   * @generated from rpc pdaas.v1.AuditService.TailAuditEvents
+   */
+  tailAuditEvents: {
+    methodKind: "server_streaming";
+    input: typeof TailAuditEventsRequestSchema;
+    output: typeof TailAuditEventsResponseSchema;
+  },
+  /**
+   * Exports the organization's audit log as a file, in chunks that follow each other. It is whole
+   * when the stream ends well: what comes before an error is a part of it.
+   *
+   * @generated from rpc pdaas.v1.AuditService.ExportAuditEvents
+   */
+  exportAuditEvents: {
+    methodKind: "server_streaming";
+    input: typeof ExportAuditEventsRequestSchema;
+    output: typeof ExportAuditEventsResponseSchema;
+  },
+  /**
+   * Erases what the log knows of a person: the addresses and user agents of a principal's events,
+   * and the values of its personal fields, wherever they were changed. What happened stays, and so
+   * does every proof: entries have commitments in place of such values, which say nothing without
+   * them. It cannot be undone.
+   *
+   * @generated from rpc pdaas.v1.AuditService.EraseAuditPersonalData
+   */
+  eraseAuditPersonalData: {
+    methodKind: "unary";
+    input: typeof EraseAuditPersonalDataRequestSchema;
+    output: typeof EraseAuditPersonalDataResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_pdaas_v1_audit_service, 0);

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pdaas/v1/organization_service.proto.
  */
 export const file_pdaas_v1_organization_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24i7gEKGVVwZGF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIYZBJMChRtYXhfYXBpX2tleV9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgYIgIawlgEyAwiQHBIzCiBtYXhfYXBpX2tleXNfcGVyX3NlcnZpY2VfYWNjb3VudBgDIAEoBUIJukgGGgQYZCgAEjcKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IGukgDyAEBIkoKGlVwZGF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEiwKDG9yZ2FuaXphdGlvbhgBIAEoCzIWLnBkYWFzLnYxLk9yZ2FuaXphdGlvbiLKAQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoUbWF4X2FwaV9rZXlfbGlmZXRpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAogbWF4X2FwaV9rZXlzX3Blcl9zZXJ2aWNlX2FjY291bnQYBiABKAUymQIKE09yZ2FuaXphdGlvblNlcnZpY2UScQoPR2V0T3JnYW5pemF0aW9uEiAucGRhYXMudjEuR2V0T3JnYW5pemF0aW9uUmVxdWVzdBohLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlc3BvbnNlIhmQAgHK8xgSCgICAyIMT3JnYW5pemF0aW9uEo4BChJVcGRhdGVPcmdhbml6YXRpb24SIy5wZGFhcy52MS5VcGRhdGVPcmdhbml6YXRpb25SZXF1ZXN0GiQucGRhYXMudjEuVXBkYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiLcrzGCkKAgIDEhNPcmdhbml6YXRpb25zLndyaXRlGAEiDE9yZ2FuaXphdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_pdaas_v1_access]);
+  fileDesc("CiNwZGFhcy92MS9vcmdhbml6YXRpb25fc2VydmljZS5wcm90bxIIcGRhYXMudjEiGAoWR2V0T3JnYW5pemF0aW9uUmVxdWVzdCJHChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIsCgxvcmdhbml6YXRpb24YASABKAsyFi5wZGFhcy52MS5Pcmdhbml6YXRpb24iuQIKGVVwZGF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIYZBJMChRtYXhfYXBpX2tleV9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgYIgIawlgEyAwiQHBIzCiBtYXhfYXBpX2tleXNfcGVyX3NlcnZpY2VfYWNjb3VudBgDIAEoBUIJukgGGgQYZCgAEjcKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IGukgDyAEBEkkKD2F1ZGl0X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIVukgSqgEPIgYIgIawlgEyBQiAmp4BIkoKGlVwZGF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEiwKDG9yZ2FuaXphdGlvbhgBIAEoCzIWLnBkYWFzLnYxLk9yZ2FuaXphdGlvbiL+AQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBHNsdWcYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoUbWF4X2FwaV9rZXlfbGlmZXRpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAogbWF4X2FwaV9rZXlzX3Blcl9zZXJ2aWNlX2FjY291bnQYBiABKAUSMgoPYXVkaXRfcmV0ZW50aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uMpkCChNPcmdhbml6YXRpb25TZXJ2aWNlEnEKD0dldE9yZ2FuaXphdGlvbhIgLnBkYWFzLnYxLkdldE9yZ2FuaXphdGlvblJlcXVlc3QaIS5wZGFhcy52MS5HZXRPcmdhbml6YXRpb25SZXNwb25zZSIZkAIByvMYEgoCAgMiDE9yZ2FuaXphdGlvbhKOAQoSVXBkYXRlT3JnYW5pemF0aW9uEiMucGRhYXMudjEuVXBkYXRlT3JnYW5pemF0aW9uUmVxdWVzdBokLnBkYWFzLnYxLlVwZGF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlIi3K8xgpCgICAxITT3JnYW5pemF0aW9ucy53cml0ZRgBIgxPcmdhbml6YXRpb25iBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_pdaas_v1_access]);
 
 /**
  * Request of GetOrganization.
@@ -82,12 +82,20 @@ export type UpdateOrganizationRequest = Message<"pdaas.v1.UpdateOrganizationRequ
   maxApiKeysPerServiceAccount: number;
 
   /**
-   * Which of `name`, `max_api_key_lifetime` and `max_api_keys_per_service_account` to
-   * change.
+   * Which of `name`, `max_api_key_lifetime`, `max_api_keys_per_service_account` and
+   * `audit_retention` to change.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */
   updateMask?: FieldMask | undefined;
+
+  /**
+   * How long the audit log is kept, in whole days, from 30 to 3650. Named in the mask and
+   * absent: for ever. Month by month, what is older is dropped for good, and never comes back.
+   *
+   * @generated from field: google.protobuf.Duration audit_retention = 5;
+   */
+  auditRetention?: Duration | undefined;
 };
 
 /**
@@ -166,6 +174,13 @@ export type Organization = Message<"pdaas.v1.Organization"> & {
    * @generated from field: int32 max_api_keys_per_service_account = 6;
    */
   maxApiKeysPerServiceAccount: number;
+
+  /**
+   * How long the audit log is kept; absent: for ever.
+   *
+   * @generated from field: google.protobuf.Duration audit_retention = 7;
+   */
+  auditRetention?: Duration | undefined;
 };
 
 /**

@@ -66,7 +66,18 @@ export type {
   RotateApiKeyParams,
   UpdateApiKeyParams,
 } from "./resources/api-keys.ts";
-export type { AuditEvent, ListAuditEventsParams } from "./resources/audit-events.ts";
+export type { AuditCheckpoint } from "./resources/audit-checkpoint.ts";
+export type { AuditEvent, AuditFieldChange, AuditProof } from "./resources/audit-event.ts";
+export type {
+  AuditEventFilters,
+  ConsistencyProofParams,
+  EraseAuditPersonalDataParams,
+  ExportAuditEventsParams,
+  GetAuditEventParams,
+  ListAuditEventsParams,
+  TailAuditEventsParams,
+} from "./resources/audit-event-params.ts";
+export type { ConsistencyProof } from "./resources/audit-events.ts";
 export type {
   CreateGroupParams,
   Group,

@@ -1,5 +1,6 @@
 import type {
   DescMessage,
+  DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
   MessageShape,
@@ -9,6 +10,7 @@ import type { Transport } from "@connectrpc/connect";
 import { Deadline } from "./deadline.ts";
 import { type PdaasError, toPdaasError } from "./errors.ts";
 import { mayRetry, retryDelayMs } from "./retry.ts";
+import { followStream, readStream } from "./streams.ts";
 
 /** Options of a single call. */
 export interface CallOptions {
@@ -91,6 +93,27 @@ export class Caller {
         attempts += 1;
       }
     }
+  }
+
+  /**
+   * Gives the messages of a stream without an end, which is opened again whenever it breaks off.
+   * @param nextRequest the request that goes on where the stream broke off
+   */
+  follow<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    nextRequest: () => MessageInitShape<I>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    return followStream(this.#settings, { method, nextRequest, signal });
+  }
+
+  /** Gives the messages of a stream that comes to its end. */
+  stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    return readStream(this.#settings, { method, nextRequest: () => request, signal });
   }
 
   async #attempt<I extends DescMessage, O extends DescMessage>(

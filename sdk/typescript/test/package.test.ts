@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OrganizationService } from "../../../gen/pdaas/v1/organization_service_pb.ts";
+import { FakeLog, linesOf } from "../../../test/audit/support/export.ts";
 import { startServer } from "./support/server.ts";
 import { verify } from "./support/verify.ts";
 
@@ -36,7 +37,7 @@ beforeAll(() => {
   run(join(here, "dist"), "npm", "pack", "--silent", "--pack-destination", project);
   run(project, "tar", "xzf", `pdaas-${manifestOf(here).version}.tgz`);
   cpSync(join(project, "package"), installed, { recursive: true });
-  for (const name of ["@bufbuild", "@connectrpc", "@grpc", "@types", "undici-types"]) {
+  for (const name of ["@bufbuild", "@connectrpc", "@grpc", "@types", "commander", "undici-types"]) {
     symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
   writeFileSync(join(project, "package.json"), '{ "type": "module" }');
@@ -77,8 +78,10 @@ test("plain JavaScript imports each entry, and makes a signed call", async () =>
   });
   const program = `
     import { Client } from "pdaas";
+    import { verifyAuditExport } from "pdaas/audit";
     import { Client as BrowserClient } from "pdaas/browser";
     import { grpcSigningInterceptor } from "pdaas/grpc-js";
+    await verifyAuditExport({ lines: [], verifierKeys: [] });
     const organization = await new Client().organizations.getInfo();
     process.stdout.write([organization.slug, BrowserClient.name, grpcSigningInterceptor.name].join());
   `;
@@ -95,6 +98,16 @@ test("plain JavaScript imports each entry, and makes a signed call", async () =>
   );
   expect(await promise).toBe("myorg,Client,grpcSigningInterceptor");
   verify(server.requests[0] as never, key);
+});
+
+test("the command that comes with it verifies an export of the audit log", () => {
+  const log = new FakeLog(5);
+  writeFileSync(join(project, "export.jsonl"), linesOf([...log.events(), log.end()]).join("\n"));
+  writeFileSync(join(project, "saved.json"), JSON.stringify(log.end(3)));
+  const program = join(installed, manifestOf(installed).bin.pdaas);
+  const args = ["audit", "verify", "export.jsonl", "--checkpoint", "saved.json", "--key", log.key];
+  expect(readFileSync(program, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+  expect(run(project, process.execPath, program, ...args)).toMatch(/complete and unchanged/);
 });
 
 test.each([

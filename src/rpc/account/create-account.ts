@@ -8,6 +8,7 @@ import { findAccount, insertAccount } from "../../store/accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { recordAccount } from "../record.ts";
 import { toAccount } from "../resources.ts";
 
 export const createAccount: Handler<typeof AccountService.method.createAccount> = async (
@@ -35,7 +36,7 @@ export const createAccount: Handler<typeof AccountService.method.createAccount> 
     });
     if (created === undefined)
       throw alreadyExists("account", resourceId, "Use it, or choose another identifier.");
-    return created;
+    return recordAccount(call, undefined, created);
   });
   if (row === undefined) throw notFound("account", call.resourceId);
   return { account: toAccount(row) };

@@ -14,6 +14,7 @@ import type { Transaction } from "../../store/database.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { recordAllowlistEntry } from "../record.ts";
 import { toAllowlistEntry } from "../resources.ts";
 import { entryExpiry } from "./expiry.ts";
 import { maxAllowlistEntries } from "./limits.ts";
@@ -43,7 +44,7 @@ export const createAllowlistEntry: Handler<
     });
     if (created === undefined) throw taken(cidr);
     if (!force) await ensureNotLockedOut(app, tx, call);
-    return created;
+    return recordAllowlistEntry(call, undefined, created);
   });
   if (row === undefined) throw notFound("allowlist entry", call.resourceId);
   return { allowlistEntry: toAllowlistEntry(row) };

@@ -3,14 +3,16 @@ import { notFound } from "../../errors.ts";
 import { deleteAllowlistEntry as deleteRow } from "../../store/allowlists.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordAllowlistEntry } from "../record.ts";
 import { ensureNotLockedOut } from "./locked-out.ts";
 
 export const deleteAllowlistEntry: Handler<
   typeof AllowlistService.method.deleteAllowlistEntry
 > = async (app, call, { allowlistEntryId: id, force }) => {
   await change(app, call, async (tx) => {
-    const wasThere = await deleteRow(tx, call.principal.organizationId, id);
-    if (!wasThere) throw notFound("allowlist entry", id);
+    const removed = await deleteRow(tx, call.principal.organizationId, id);
+    if (removed === undefined) throw notFound("allowlist entry", id);
+    recordAllowlistEntry(call, removed, undefined);
     if (!force) await ensureNotLockedOut(app, tx, call);
   });
   return {};

@@ -1,9 +1,10 @@
 import type { AllowlistService } from "../../../gen/pdaas/v1/allowlist_service_pb.ts";
 import { notFound } from "../../errors.ts";
-import { updateAllowlistEntry as updateRow } from "../../store/allowlists.ts";
+import { findAllowlistEntry, updateAllowlistEntry as updateRow } from "../../store/allowlists.ts";
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
+import { recordAllowlistEntry } from "../record.ts";
 import { toAllowlistEntry } from "../resources.ts";
 import { entryExpiry } from "./expiry.ts";
 import { ensureNotLockedOut } from "./locked-out.ts";
@@ -18,10 +19,12 @@ export const updateAllowlistEntry: Handler<
     ...(fields.has("expire_time") && { expire_time: entryExpiry(expireTime) }),
   };
   const row = await change(app, call, async (tx) => {
-    const changed = await updateRow(tx, call.principal.organizationId, id, changes);
+    const { organizationId } = call.principal;
+    const before = await findAllowlistEntry(tx, organizationId, id);
+    const changed = await updateRow(tx, organizationId, id, changes);
     if (changed === undefined) throw notFound("allowlist entry", id);
     if (!force) await ensureNotLockedOut(app, tx, call);
-    return changed;
+    return recordAllowlistEntry(call, before, changed);
   });
   return { allowlistEntry: toAllowlistEntry(row) };
 };

@@ -1,7 +1,8 @@
 import type { AllowlistService } from "../../../gen/pdaas/v1/allowlist_service_pb.ts";
-import { countAllowlistEntries, setReportOnly } from "../../store/allowlists.ts";
+import { countAllowlistEntries, findReportOnly, setReportOnly } from "../../store/allowlists.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordAllowlist } from "../record.ts";
 import { ensureNotLockedOut } from "./locked-out.ts";
 import { resourcePath, toLevel } from "./resource.ts";
 
@@ -13,7 +14,9 @@ export const updateAllowlist: Handler<typeof AllowlistService.method.updateAllow
   const { organizationId } = call.principal;
   const entryCount = await change(app, call, async (tx) => {
     await resourcePath(tx, organizationId, resourceId);
+    const before = await findReportOnly(tx, organizationId, resourceId);
     await setReportOnly(tx, organizationId, resourceId, reportOnly);
+    recordAllowlist(call, { resourceId, reportOnly: before }, { resourceId, reportOnly });
     if (!force) await ensureNotLockedOut(app, tx, call);
     return countAllowlistEntries(tx, organizationId, resourceId);
   });

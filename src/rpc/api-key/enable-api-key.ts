@@ -4,6 +4,7 @@ import { updateApiKey } from "../../store/api-keys.ts";
 import { change } from "../change.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordApiKey } from "../record.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureNotRevoked, lockKey, toEmpowered, unchanged } from "./lock-api-key.ts";
 import { ensureWithin, keyEmpowered, ownLimits } from "./own-limits.ts";
@@ -22,7 +23,7 @@ export const enableApiKey: Handler<typeof ApiKeyService.method.enableApiKey> = a
     ensureNotRevoked(key);
     if (key.disable_time === null) return unchanged(tx, key);
     if (key.leak_time !== null && !request.force) throw leaked();
-    return updateApiKey(tx, key, { disable_time: null });
+    return recordApiKey(call, key, await updateApiKey(tx, key, { disable_time: null }));
   });
   return { apiKey: toApiKey(row) };
 };

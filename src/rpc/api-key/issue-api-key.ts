@@ -17,6 +17,7 @@ import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { ensureKnownLimit } from "../known-permissions.ts";
 import { rateWithin } from "../rate-limit.ts";
+import { recordApiKey } from "../record.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
 import { endOfLife } from "./end-of-life.ts";
@@ -37,6 +38,7 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
     // Held, so that the service account is not disabled, deleted or widened meanwhile.
     const owner = await lockServiceAccount(tx, organizationId, request.serviceAccountId);
     if (owner === undefined) throw notFound("service account", request.serviceAccountId);
+    call.accountId = owner.account_id;
     const own = await ownLimits(tx, call);
     const limit = request.permissionLimit?.permissions.toSorted() ?? own?.permissionLimit ?? null;
     await ensureKnownLimit(tx, call, limit);
@@ -57,6 +59,7 @@ export const issueApiKey: Handler<typeof ApiKeyService.method.issueApiKey> = asy
     const plan = { ...planOf(own, organization, request), id: resourceId, permission_limit: limit };
     const made = await makeApiKey(app, tx, organization, owner, plan);
     await inheritAddresses(tx, call, own, { id: resourceId, owner });
+    recordApiKey(call, undefined, made.row);
     return made;
   });
   return { apiKey: toApiKey(row), secretKey };

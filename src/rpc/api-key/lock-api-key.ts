@@ -31,6 +31,7 @@ export async function lockKey(
   if (key === undefined) throw notFound("API key", request.apiKeyId);
   const owner = await lockServiceAccount(tx, organizationId, key.service_account_id);
   if (owner === undefined) throw notFound("service account", key.service_account_id);
+  call.accountId = owner.account_id;
   ensureEtag(request.etag ?? "", key, "API key");
   return { key, owner };
 }

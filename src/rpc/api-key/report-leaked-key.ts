@@ -10,8 +10,10 @@ import {
   updateApiKey,
 } from "../../store/api-keys.ts";
 import type { Transaction } from "../../store/database.ts";
+import type { Call } from "../call.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordApiKey } from "../record.ts";
 import { apiKeyState } from "../resources.ts";
 
 export const reportLeakedKey: Handler<typeof ApiKeyService.method.reportLeakedKey> = async (
@@ -33,7 +35,7 @@ export const reportLeakedKey: Handler<typeof ApiKeyService.method.reportLeakedKe
   const row = await change(
     app,
     call,
-    (tx) => disable(tx, found, request.source),
+    (tx) => disable(tx, call, found, request.source),
     () => ({
       organizationId,
       principal: undefined,
@@ -52,16 +54,22 @@ function isStopped({ revoke_time, leak_time, disable_time }: ApiKeyRow): boolean
 }
 
 /** The first report stands: it is the one that has stopped the key. */
-async function disable(tx: Transaction, found: ApiKeyRow, source: string): Promise<ApiKeyRow> {
+async function disable(
+  tx: Transaction,
+  call: Call,
+  found: ApiKeyRow,
+  source: string,
+): Promise<ApiKeyRow> {
   const key = await lockApiKey(tx, found.organization_id, found.id);
   if (key === undefined) throw nobodys();
   if (isStopped(key)) return key;
   const now = new Date();
-  return updateApiKey(tx, key, {
+  const disabled = await updateApiKey(tx, key, {
     leak_time: key.leak_time ?? now,
     leak_source: key.leak_source || withoutSecrets(source),
     disable_time: key.disable_time ?? now,
   });
+  return recordApiKey(call, key, disabled);
 }
 
 function noSecretKey(): ServiceError {

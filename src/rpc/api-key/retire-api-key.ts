@@ -3,6 +3,7 @@ import { type ApiKeyService, ApiKeyState } from "../../../gen/pdaas/v1/api_key_s
 import { updateApiKey } from "../../store/api-keys.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordApiKey } from "../record.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
 import { defaultQuietMs, ensureQuiet } from "./in-use.ts";
 import { ensureNotRevoked, lockKey, unchanged } from "./lock-api-key.ts";
@@ -22,7 +23,7 @@ export const retireApiKey: Handler<typeof ApiKeyService.method.retireApiKey> = a
     const used = await unchanged(tx, key);
     if (apiKeyState(key, Date.now()) === ApiKeyState.EXPIRED) return used;
     if (!request.force) ensureQuiet(used, quietMs);
-    return updateApiKey(tx, key, { retire_time: new Date() });
+    return recordApiKey(call, key, await updateApiKey(tx, key, { retire_time: new Date() }));
   });
   return { apiKey: toApiKey(row) };
 };

@@ -15,6 +15,7 @@ import { ensureMayEmpower, ensureMayRelabel } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { ensureKnownLimit } from "../known-permissions.ts";
 import { ensureRateWithin, rateColumns } from "../rate-limit.ts";
+import { recordApiKey } from "../record.ts";
 import { apiKeyState, toApiKey } from "../resources.ts";
 import { earlier, endOfLife, ensureNoLonger } from "./end-of-life.ts";
 import { ensureNotRevoked, lockKey, type OwnedKey, toEmpowered } from "./lock-api-key.ts";
@@ -54,7 +55,7 @@ export const updateApiKey: Handler<typeof ApiKeyService.method.updateApiKey> = a
     if (changes.retire_time !== undefined) {
       await ensureMayRetireAt(tx, call, own, target, changes.retire_time);
     }
-    return updateRow(tx, target.key, changes);
+    return recordApiKey(call, target.key, await updateRow(tx, target.key, changes));
   });
   return { apiKey: toApiKey(row) };
 };

@@ -11,6 +11,7 @@ import { lockUser, updateUser } from "../../store/users.ts";
 import { change } from "../change.ts";
 import { findPrincipal } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordUser } from "../record.ts";
 
 export const acceptInvitation: Handler<typeof AuthService.method.acceptInvitation> = async (
   app,
@@ -36,7 +37,7 @@ export const acceptInvitation: Handler<typeof AuthService.method.acceptInvitatio
       if ((await takeInvitation(tx, hash)) === undefined) throw invalid();
       await endSessionsOf(tx, userId);
       principal = await findPrincipal(tx, organizationId, userId);
-      return updateUser(tx, row, { password_hash: passwordHash });
+      return recordUser(call, row, await updateUser(tx, row, { password_hash: passwordHash }));
     },
     () => ({ organizationId, principal }),
   );

@@ -13,6 +13,7 @@ import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
 import { ensureMayGrant, ensureMayRegroup, findPrincipal, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordGroupMember } from "../record.ts";
 import { toGroupMember } from "../resources.ts";
 import { lockGroup } from "./lock-group.ts";
 
@@ -38,7 +39,7 @@ export const addGroupMember: Handler<typeof GroupService.method.addGroupMember> 
     await ensureRoom(tx, group, memberId);
     await insertGroupMember(tx, group, memberId);
     if (statements.some(forbids)) await ensureAdministratorLeft(tx, call);
-    return findGroupMember(tx, group, memberId);
+    return recordGroupMember(call, undefined, await findGroupMember(tx, group, memberId));
   });
   return { ...(row && { groupMember: toGroupMember(row) }) };
 };

@@ -8,6 +8,7 @@ import { findGroup, insertGroup } from "../../store/groups.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { recordGroup } from "../record.ts";
 import { toGroup } from "../resources.ts";
 
 export const createGroup: Handler<typeof GroupService.method.createGroup> = async (
@@ -30,7 +31,7 @@ export const createGroup: Handler<typeof GroupService.method.createGroup> = asyn
     });
     if (created === undefined)
       throw alreadyExists("group", name, "Use it, or choose another name.");
-    return created;
+    return recordGroup(call, undefined, created);
   });
   if (row === undefined) throw notFound("group", call.resourceId);
   return { group: toGroup(row) };

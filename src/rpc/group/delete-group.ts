@@ -4,6 +4,7 @@ import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
 import { ensureMayGrant, ensureMayRegroup, freedBy, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordGroup } from "../record.ts";
 import { lockGroup } from "./lock-group.ts";
 
 export const deleteGroup: Handler<typeof GroupService.method.deleteGroup> = async (
@@ -17,6 +18,7 @@ export const deleteGroup: Handler<typeof GroupService.method.deleteGroup> = asyn
     await ensureMayGrant(tx, call, { statements });
     await ensureMayRegroup(tx, call, { groupId: group.id }, statements);
     await deleteRow(tx, group);
+    recordGroup(call, group, undefined);
     await ensureAdministratorLeft(tx, call);
   });
   return {};

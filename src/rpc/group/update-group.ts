@@ -4,6 +4,7 @@ import { type GroupRow, isGroupNameTaken, updateGroup as updateRow } from "../..
 import { change } from "../change.ts";
 import { maskedFields } from "../field-mask.ts";
 import type { Handler } from "../handler.ts";
+import { recordGroup } from "../record.ts";
 import { toGroup } from "../resources.ts";
 import { lockGroup } from "./lock-group.ts";
 
@@ -19,7 +20,7 @@ export const updateGroup: Handler<typeof GroupService.method.updateGroup> = asyn
     if (name !== undefined && (await isGroupNameTaken(tx, group, name))) {
       throw alreadyExists("group", name, "Choose another name.");
     }
-    return updateRow(tx, group, changes);
+    return recordGroup(call, group, await updateRow(tx, group, changes));
   });
   return { group: toGroup(row) };
 };

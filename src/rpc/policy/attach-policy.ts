@@ -2,12 +2,17 @@ import type { PolicyService } from "../../../gen/pdaas/v1/policy_service_pb.ts";
 import { limitReached } from "../../errors.ts";
 import { forbids } from "../../iam/statement.ts";
 import type { Transaction } from "../../store/database.ts";
-import { attachPolicy as attachRow, countAttachmentsTo } from "../../store/policy-attachments.ts";
+import {
+  attachPolicy as attachRow,
+  countAttachmentsTo,
+  listPolicyAttachments,
+} from "../../store/policy-attachments.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
 import { ensureMayEmpowerOthers } from "../empower-others.ts";
 import { ensureMayGrant, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordPolicyAttachment } from "../record.ts";
 import { toPolicyAttachment } from "../resources.ts";
 import { findStatements } from "./find-policy.ts";
 import { targetPath } from "./target.ts";
@@ -28,13 +33,15 @@ export const attachPolicy: Handler<typeof PolicyService.method.attachPolicy> = a
     await ensureMayGrant(tx, call, { statements, binding });
     if (!statements.every(forbids)) await ensureMayEmpowerOthers(tx, call, targetId);
     await ensureRoom(tx, organizationId, targetId);
+    const filter = { policyId, targetId };
+    const [known] = await listPolicyAttachments(tx, organizationId, filter, { after: 0, limit: 1 });
     const attached = await attachRow(tx, {
       organization_id: organizationId,
       policy_id: policyId,
       target_id: targetId,
     });
     if (statements.some(forbids)) await ensureAdministratorLeft(tx, call);
-    return attached;
+    return recordPolicyAttachment(call, known, attached);
   });
   return { policyAttachment: toPolicyAttachment(row) };
 };

@@ -13,6 +13,7 @@ import { change } from "../change.ts";
 import { ensureMayGrant, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
+import { recordPolicy } from "../record.ts";
 import { toPolicy } from "../resources.ts";
 import { findSchema } from "./policy-schema.ts";
 
@@ -42,7 +43,7 @@ export const createPolicy: Handler<typeof PolicyService.method.createPolicy> = a
     const row = { id, organization_id: organizationId, name, description, text, statements };
     const created = taken ? undefined : await insertPolicy(tx, row);
     if (created === undefined) throw alreadyExists("policy", name, "Choose another name.");
-    return created;
+    return recordPolicy(call, undefined, created);
   });
   if (row === undefined) throw notFound("policy", call.resourceId);
   return { policy: toPolicy(row) };

@@ -4,6 +4,7 @@ import { deletePolicy as deleteRow } from "../../store/policies.ts";
 import { listPolicyAttachments } from "../../store/policy-attachments.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordPolicy } from "../record.ts";
 import { lockPolicy } from "./lock-policy.ts";
 
 export const deletePolicy: Handler<typeof PolicyService.method.deletePolicy> = async (
@@ -18,6 +19,7 @@ export const deletePolicy: Handler<typeof PolicyService.method.deletePolicy> = a
     const [attachment] = await listPolicyAttachments(tx, policy.organization_id, filter, first);
     if (attachment !== undefined) throw attached(attachment.target_id);
     await deleteRow(tx, policy);
+    recordPolicy(call, policy, undefined);
   });
   return {};
 };

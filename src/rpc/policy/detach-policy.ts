@@ -5,6 +5,7 @@ import { change } from "../change.ts";
 import { ensureMayEmpowerOthers } from "../empower-others.ts";
 import { ensureMayGrant, freedBy } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordPolicyAttachment } from "../record.ts";
 import { findStatements } from "./find-policy.ts";
 
 export const detachPolicy: Handler<typeof PolicyService.method.detachPolicy> = async (
@@ -20,11 +21,12 @@ export const detachPolicy: Handler<typeof PolicyService.method.detachPolicy> = a
       await ensureMayGrant(tx, call, { statements });
       await ensureMayEmpowerOthers(tx, call, targetId);
     }
-    await detachRow(tx, {
+    const detached = await detachRow(tx, {
       organization_id: organizationId,
       policy_id: policyId,
       target_id: targetId,
     });
+    recordPolicyAttachment(call, detached, undefined);
     await ensureAdministratorLeft(tx, call);
   });
   return {};

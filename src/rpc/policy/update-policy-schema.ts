@@ -10,6 +10,7 @@ import { change } from "../change.ts";
 import { ensureMayEmpowerOthers } from "../empower-others.ts";
 import { ensureEtag } from "../etag.ts";
 import type { Handler } from "../handler.ts";
+import { recordPolicySchema } from "../record.ts";
 import { toPolicySchema } from "./policy-schema.ts";
 
 export const updatePolicySchema: Handler<typeof PolicyService.method.updatePolicySchema> = async (
@@ -25,9 +26,10 @@ export const updatePolicySchema: Handler<typeof PolicyService.method.updatePolic
     // A group of actions may get more of them, and so may all whom a policy lets do what is in it.
     if (!isAdministrator(call.principal)) throw escalation(["*"]);
     await ensureMayEmpowerOthers(tx, call);
-    ensureEtag(etag, await findApplicationSchema(tx, organizationId), "policy schema");
+    const before = await findApplicationSchema(tx, organizationId);
+    ensureEtag(etag, before, "policy schema");
     await ensurePoliciesHold(tx, organizationId, whole);
-    return setApplicationSchema(tx, organizationId, text);
+    return recordPolicySchema(call, before, await setApplicationSchema(tx, organizationId, text));
   });
   return toPolicySchema(row);
 };

@@ -20,6 +20,7 @@ import { ensureMayEmpowerOthers } from "../empower-others.ts";
 import { maskedFields } from "../field-mask.ts";
 import { ensureMayGrant, freedBy, statementsOfTargets } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordPolicy } from "../record.ts";
 import { toPolicy } from "../resources.ts";
 import { lockPolicy } from "./lock-policy.ts";
 import { findSchema } from "./policy-schema.ts";
@@ -37,7 +38,7 @@ export const updatePolicy: Handler<typeof PolicyService.method.updatePolicy> = a
     if (text !== undefined) changes.statements = await rewritten(tx, call, policy, text);
     const updated = await updateRow(tx, policy, changes);
     if (text !== undefined) await ensureAdministratorLeft(tx, call);
-    return updated;
+    return recordPolicy(call, policy, updated);
   });
   return { policy: toPolicy(row) };
 };

@@ -13,6 +13,7 @@ import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { ensureKnown } from "../known-permissions.ts";
 import { rateWithin } from "../rate-limit.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 
 export const createServiceAccount: Handler<
@@ -35,7 +36,7 @@ export const createServiceAccount: Handler<
     if (repeated) return findServiceAccount(tx, organizationId, resourceId);
     const account = await findAccount(tx, organizationId, request.accountId);
     if (account === undefined) throw notFound("account", request.accountId);
-    return insertServiceAccount(tx, {
+    const created = await insertServiceAccount(tx, {
       id: resourceId,
       organization_id: organizationId,
       account_id: account.id,
@@ -44,6 +45,8 @@ export const createServiceAccount: Handler<
       permissions: [...request.permissions].sort(),
       ...rate,
     });
+    call.accountId = account.id;
+    return recordServiceAccount(call, undefined, created);
   });
   if (row === undefined) throw notFound("service account", call.resourceId);
   return { serviceAccount: toServiceAccount(row) };

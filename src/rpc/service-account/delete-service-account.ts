@@ -2,6 +2,7 @@ import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_accoun
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
@@ -11,7 +12,8 @@ export const deleteServiceAccount: Handler<
   const row = await change(app, call, async (tx) => {
     const current = await lock(tx, call, request);
     ensureNotDeleted(current);
-    return updateServiceAccount(tx, current, { delete_time: new Date() });
+    const deleted = await updateServiceAccount(tx, current, { delete_time: new Date() });
+    return recordServiceAccount(call, current, deleted);
   });
   return { serviceAccount: toServiceAccount(row) };
 };

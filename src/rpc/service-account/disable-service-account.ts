@@ -2,6 +2,7 @@ import type { ServiceAccountService } from "../../../gen/pdaas/v1/service_accoun
 import { updateServiceAccount } from "../../store/service-accounts.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
@@ -12,7 +13,8 @@ export const disableServiceAccount: Handler<
     const current = await lock(tx, call, request);
     ensureNotDeleted(current);
     if (current.disable_time !== null) return current;
-    return updateServiceAccount(tx, current, { disable_time: new Date() });
+    const disabled = await updateServiceAccount(tx, current, { disable_time: new Date() });
+    return recordServiceAccount(call, current, disabled);
   });
   return { serviceAccount: toServiceAccount(row) };
 };

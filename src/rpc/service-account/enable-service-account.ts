@@ -4,6 +4,7 @@ import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.t
 import { change } from "../change.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
@@ -18,7 +19,8 @@ export const enableServiceAccount: Handler<
     ensureWithin(own, ownerEmpowered(own, current));
     ensureNotDeleted(current);
     if (current.disable_time === null) return current;
-    return updateServiceAccount(tx, current, { disable_time: null });
+    const enabled = await updateServiceAccount(tx, current, { disable_time: null });
+    return recordServiceAccount(call, current, enabled);
   });
   return { serviceAccount: toServiceAccount(row) };
 };

@@ -16,6 +16,7 @@ export async function lock(
   const id = request.serviceAccountId;
   const row = await lockServiceAccount(tx, call.principal.organizationId, id);
   if (row === undefined) throw notFound("service account", id);
+  call.accountId = row.account_id;
   ensureEtag(request.etag, row, "service account");
   return row;
 }

@@ -5,6 +5,7 @@ import { ensureWithin, ownerEmpowered, ownLimits } from "../api-key/own-limits.t
 import { change } from "../change.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 import { lock } from "./lock-service-account.ts";
 
@@ -18,7 +19,8 @@ export const undeleteServiceAccount: Handler<
     const own = await ownLimits(tx, call);
     ensureWithin(own, ownerEmpowered(own, current));
     if (current.delete_time === null) throw notDeleted();
-    return updateServiceAccount(tx, current, { delete_time: null });
+    const undeleted = await updateServiceAccount(tx, current, { delete_time: null });
+    return recordServiceAccount(call, current, undeleted);
   });
   return { serviceAccount: toServiceAccount(row) };
 };

@@ -16,6 +16,7 @@ import { ensureMayGive } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { ensureKnown } from "../known-permissions.ts";
 import { ensureRateWithin, type RateColumns, rateColumns } from "../rate-limit.ts";
+import { recordServiceAccount } from "../record.ts";
 import { toServiceAccount } from "../resources.ts";
 import { ensureNotDeleted, lock } from "./lock-service-account.ts";
 
@@ -37,7 +38,7 @@ export const updateServiceAccount: Handler<
       if (isWider && !before.includes("*")) ensureWithin(own, ownerEmpowered(own, current));
     }
     ensureNotDeleted(current);
-    return updateRow(tx, current, changes);
+    return recordServiceAccount(call, current, await updateRow(tx, current, changes));
   });
   return { serviceAccount: toServiceAccount(row) };
 };

@@ -11,6 +11,7 @@ import { ensureMayGive } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { ensureKnown } from "../known-permissions.ts";
+import { recordUser } from "../record.ts";
 import { toUser } from "../resources.ts";
 
 export const createUser: Handler<typeof UserService.method.createUser> = async (
@@ -37,7 +38,7 @@ export const createUser: Handler<typeof UserService.method.createUser> = async (
       permissions: request.permissions.toSorted(),
     });
     if (created === undefined) throw alreadyExists("user", email, "Use it, or invite it again.");
-    return created;
+    return recordUser(call, undefined, created);
   });
   if (row === undefined) throw notFound("user", call.resourceId);
   return { user: toUser(row) };

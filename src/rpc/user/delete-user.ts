@@ -3,6 +3,7 @@ import { deleteUser as deleteRow } from "../../store/users.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordUser } from "../record.ts";
 import { lockUser } from "./lock-user.ts";
 
 export const deleteUser: Handler<typeof UserService.method.deleteUser> = async (
@@ -11,7 +12,9 @@ export const deleteUser: Handler<typeof UserService.method.deleteUser> = async (
   request,
 ) => {
   await change(app, call, async (tx) => {
-    await deleteRow(tx, await lockUser(tx, call, request));
+    const user = await lockUser(tx, call, request);
+    await deleteRow(tx, user);
+    recordUser(call, user, undefined);
     await ensureAdministratorLeft(tx, call);
   });
   return {};

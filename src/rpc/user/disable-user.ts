@@ -5,6 +5,7 @@ import { updateUser } from "../../store/users.ts";
 import { ensureAdministratorLeft } from "../administrators.ts";
 import { change } from "../change.ts";
 import type { Handler } from "../handler.ts";
+import { recordUser } from "../record.ts";
 import { toUser } from "../resources.ts";
 import { lockUser } from "./lock-user.ts";
 
@@ -20,7 +21,7 @@ export const disableUser: Handler<typeof UserService.method.disableUser> = async
     await endSessionsOf(tx, user.id);
     await removeInvitations(tx, user.id);
     await ensureAdministratorLeft(tx, call);
-    return disabled;
+    return recordUser(call, user, disabled);
   });
   return { user: toUser(row) };
 };

@@ -4,6 +4,7 @@ import { change } from "../change.ts";
 import { ensureMayEmpowerOthers } from "../empower-others.ts";
 import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
+import { recordUser } from "../record.ts";
 import { toUser } from "../resources.ts";
 import { lockUser } from "./lock-user.ts";
 
@@ -18,7 +19,7 @@ export const enableUser: Handler<typeof UserService.method.enableUser> = async (
     await ensureMayEmpower(tx, call, { memberId: user.id });
     await ensureMayEmpowerOthers(tx, call);
     if (user.disable_time === null) return user;
-    return updateUser(tx, user, { disable_time: null });
+    return recordUser(call, user, await updateUser(tx, user, { disable_time: null }));
   });
   return { user: toUser(row) };
 };

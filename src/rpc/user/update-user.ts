@@ -16,6 +16,7 @@ import { maskedFields } from "../field-mask.ts";
 import { ensureMayEmpower, ensureMayGive } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { ensureKnown } from "../known-permissions.ts";
+import { recordUser } from "../record.ts";
 import { toUser } from "../resources.ts";
 import { lockUser } from "./lock-user.ts";
 
@@ -31,7 +32,7 @@ export const updateUser: Handler<typeof UserService.method.updateUser> = async (
     if (changes.email !== undefined) await ensureMayRename(tx, call, user, changes.email);
     const updated = await updateRow(tx, user, changes);
     if (changes.permissions !== undefined) await ensureAdministratorLeft(tx, call);
-    return updated;
+    return recordUser(call, user, updated);
   });
   return { user: toUser(row) };
 };

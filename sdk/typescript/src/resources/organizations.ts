@@ -17,6 +17,8 @@ export interface Organization {
   maxApiKeyLifetimeSeconds: number | undefined;
   /** How many keys a service account may have that are neither revoked, nor expired, nor replaced. */
   maxApiKeysPerServiceAccount: number;
+  /** How long the audit log is kept, in seconds; undefined: for ever. */
+  auditRetentionSeconds: number | undefined;
 }
 
 /** What is absent stays as it is. */
@@ -29,6 +31,11 @@ export interface UpdateOrganizationParams {
   maxApiKeyLifetimeSeconds?: number | null | undefined;
   /** How many keys a service account may have that are neither revoked, nor expired, nor replaced: 1 to 100. */
   maxApiKeysPerServiceAccount?: number | undefined;
+  /**
+   * How long the audit log is kept, in seconds: whole days, from 30 to 3,650; null: for ever. What is older
+   * is dropped month by month, for good.
+   */
+  auditRetentionSeconds?: number | null | undefined;
 }
 
 const { method } = OrganizationService;
@@ -49,14 +56,17 @@ export class Organizations {
   /** Changes the fields of the caller's own organization that are given. */
   async update(params: UpdateOrganizationParams, options?: CallOptions): Promise<Organization> {
     const { name, maxApiKeyLifetimeSeconds, maxApiKeysPerServiceAccount } = params;
+    const { auditRetentionSeconds } = params;
     const request = {
       name: name ?? "",
       maxApiKeyLifetime: durationOf(maxApiKeyLifetimeSeconds, "maxApiKeyLifetimeSeconds"),
       maxApiKeysPerServiceAccount: maxApiKeysPerServiceAccount ?? 0,
+      auditRetention: durationOf(auditRetentionSeconds, "auditRetentionSeconds"),
       updateMask: maskOf({
         name,
         max_api_key_lifetime: maxApiKeyLifetimeSeconds,
         max_api_keys_per_service_account: maxApiKeysPerServiceAccount,
+        audit_retention: auditRetentionSeconds,
       }),
     };
     return unwrap(await this.#caller.call(method.updateOrganization, request, options));
@@ -72,5 +82,6 @@ function unwrap(answer: { organization?: Message | undefined }): Organization {
     createTime: dateOf(present(message.createTime, "create_time")),
     maxApiKeyLifetimeSeconds: secondsOf(message.maxApiKeyLifetime),
     maxApiKeysPerServiceAccount: message.maxApiKeysPerServiceAccount,
+    auditRetentionSeconds: secondsOf(message.auditRetention),
   };
 }

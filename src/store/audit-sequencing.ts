@@ -1,0 +1,122 @@
+import { sql } from "kysely";
+import type { Database, Queryable, Transaction } from "./database.ts";
+
+// What a sequencer reads and writes. All of it is in one transaction, which the fence opens.
+
+/** A tree, and all that it takes to append to it. */
+export interface TreeState {
+  size: number;
+  /** See AuditTreeTable. */
+  hashes: Buffer;
+}
+
+export interface PendingEntry {
+  position: number;
+  id: string;
+  organization_id: string;
+  time: Date;
+  entry: Buffer;
+}
+
+/** Makes every earlier sequencer a stranger. @returns the epoch of the new one */
+export async function raiseAuditEpoch(db: Database): Promise<number> {
+  const row = await db
+    .updateTable("audit_log")
+    .set({ epoch: sql`epoch + 1` })
+    .returning("epoch")
+    .executeTakeFirstOrThrow();
+  return row.epoch;
+}
+
+/**
+ * The instance's tree, held until the transaction ends.
+ * @returns undefined when a later sequencer has taken over
+ */
+export async function holdAuditLog(tx: Transaction, epoch: number): Promise<TreeState | undefined> {
+  return tx
+    .selectFrom("audit_log")
+    .select(["size", "hashes"])
+    .where("epoch", "=", epoch)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** Writes the instance's tree. @returns whether the epoch was still the sequencer's own */
+export async function updateAuditLog(
+  tx: Transaction,
+  epoch: number,
+  log: TreeState & { checkpoint: string },
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable("audit_log")
+    .set(log)
+    .where("epoch", "=", epoch)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/**
+ * What waits, in the order of arrival. There is no cursor: a transaction that commits late may have an
+ * earlier position than what has its number already.
+ */
+export async function listPendingEntries(db: Queryable, limit: number): Promise<PendingEntry[]> {
+  return db
+    .selectFrom("audit_pending")
+    .select(["position", "id", "organization_id", "time", "entry"])
+    .orderBy("position")
+    .limit(limit)
+    .execute();
+}
+
+/** Of these, the ones that have a number already: they were written twice, as an answer was lost. */
+export async function findSequenced(
+  tx: Transaction,
+  pending: readonly PendingEntry[],
+): Promise<Set<string>> {
+  const ids = pending.map(({ id }) => id);
+  const times = pending.map(({ time }) => time);
+  const { rows } = await sql<{ id: string }>`
+    select entry.id from unnest(${ids}::text[], ${times}::timestamptz[]) as pending (id, time)
+    join audit_entries as entry on entry.id = pending.id and entry.time = pending.time`.execute(tx);
+  return new Set(rows.map(({ id }) => id));
+}
+
+export async function deletePendingEntries(tx: Transaction, positions: number[]): Promise<void> {
+  if (positions.length === 0) return;
+  await sql`delete from audit_pending where position = any(${positions}::bigint[])`.execute(tx);
+}
+
+/** Moves entries from where they wait into the log. @returns how many there were */
+export async function numberEntries(
+  tx: Transaction,
+  numbered: readonly { position: number; sequence: number }[],
+): Promise<number> {
+  const positions = numbered.map(({ position }) => position);
+  const sequences = numbered.map(({ sequence }) => sequence);
+  const { numAffectedRows } = await sql`
+    with numbered as (
+      select * from unnest(${positions}::bigint[], ${sequences}::bigint[]) as n (position, sequence)
+    ), taken as (
+      delete from audit_pending as p using numbered
+      where p.position = numbered.position
+      returning p.*, numbered.sequence
+    )
+    insert into audit_entries (sequence, ${columns}) select sequence, ${columns} from taken`.execute(
+    tx,
+  );
+  return Number(numAffectedRows);
+}
+
+/** Wakes those who follow the logs of these organizations, once the transaction is committed. */
+export async function notifyFollowers(tx: Transaction, organizationIds: string[]): Promise<void> {
+  await sql`
+    select pg_notify('pdaas_audit', id) from unnest(${organizationIds}::text[]) as id`.execute(tx);
+}
+
+const columns = sql.raw(
+  [
+    ...["id", "organization_id", "time", "principal_type", "principal_id", "api_key_id"],
+    ...["session_id", "action", "resource_type", "resource_id", "parent_id", "account_id"],
+    ...["outcome", "reason", "request_id", "address", "entry", "personal"],
+  ].join(", "),
+);
