@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FakeLog, linesOf } from "./support/export.ts";
+import { type ExportedLine, FakeLog, linesOf } from "./support/export.ts";
 
 const program = join(import.meta.dirname, "../../sdk/typescript/src/cli/main.ts");
 const log = new FakeLog(12);
@@ -54,6 +54,16 @@ test("1 for a checkpoint that does not fit", () => {
   const { status, stdout } = verify("export.jsonl", "--checkpoint", "other.json", ...key);
   expect(status).toBe(1);
   expect(stdout).toMatch(/^signature: other\.json: /);
+});
+
+test("nothing in a file gives orders to a terminal", () => {
+  const [first, ...events] = log.events();
+  const personal = { "\u001b[2J\u009b2J\n": { salt: "", value: "" } };
+  const lines = linesOf([{ ...first, personal } as ExportedLine, ...events, log.end()]);
+  file("orders.jsonl", lines.join("\n"));
+  const { stdout } = verify("orders.jsonl", ...key);
+  expect(stdout).toMatch(/^changed: Event 1 .*\n$/);
+  expect(stdout.trimEnd()).not.toMatch(/\p{Cc}/u);
 });
 
 test.each([

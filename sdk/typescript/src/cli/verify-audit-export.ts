@@ -38,12 +38,17 @@ async function run(file: string, { key: verifierKeys, checkpoint = [] }: Options
 
 function report(verification: AuditVerification): void {
   const { isComplete, findings, from, to, organizationId, erased, droppedTo } = verification;
-  for (const { kind, message } of findings) process.stdout.write(`${kind}: ${message}\n`);
+  for (const { kind, message } of findings) print(`${kind}: ${message}`);
   if (isComplete) {
     const without = erased === 0 ? "" : `, ${erased} of them without personal data that was erased`;
     const events = `The audit log of ${organizationId}`;
-    process.stdout.write(`${events} is complete and unchanged from ${from} to ${to}${without}.\n`);
-    if (droppedTo > 0) process.stdout.write(`Bodies dropped up to ${droppedTo} by retention.\n`);
+    print(`${events} is complete and unchanged from ${from} to ${to}${without}.`);
+    if (droppedTo > 0) print(`Bodies dropped up to ${droppedTo} by retention.`);
   }
   process.exitCode = isComplete ? 0 : 1;
+}
+
+/** What a file says may be quoted, and must not give orders to a terminal. */
+function print(line: string): void {
+  process.stdout.write(`${line.replaceAll(/\p{Cc}/gu, "\ufffd")}\n`);
 }
