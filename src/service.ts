@@ -24,6 +24,7 @@ import { startEmbeddedPostgres } from "./embedded/postgres.ts";
 import { announceExpiries } from "./rpc/announce-expiries.ts";
 import type { App } from "./rpc/app.ts";
 import { dropAuditEntries } from "./rpc/audit/drop-audit-entries.ts";
+import { SinkDeliverer } from "./rpc/audit-sink/sink-deliverer.ts";
 import { fingerprintSecrets } from "./rpc/fingerprint-secrets.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
 import { addAuditMetrics } from "./server/audit-metrics.ts";
@@ -131,8 +132,10 @@ async function startApp(
     authorities,
     proxies,
     invitationPage: config.invitationPage,
+    isProduction: config.production,
   };
   startMaintenance(app, started);
+  startSinks(app, started);
   return app;
 }
 
@@ -263,6 +266,12 @@ function startMaintenance(app: App, started: AsyncDisposableStack): void {
     clearInterval(timer);
     await running;
   });
+}
+
+function startSinks(app: App, started: AsyncDisposableStack): void {
+  const deliverer = new SinkDeliverer(app);
+  deliverer.start();
+  started.defer(() => deliverer.close());
 }
 
 async function maintain(app: App): Promise<void> {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
 import { AuditExportFormat, AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { type Method, methods, services } from "../../src/contract.ts";
+import { newId } from "../../src/ids.ts";
 import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
 import { administrator, type TestKey, TestService } from "../harness/service.ts";
 
@@ -151,6 +152,33 @@ async function attachment() {
   return request;
 }
 
+/** Where nobody listens. */
+const deadUrl = "http://127.0.0.1:1/";
+
+/** A sink that delivers nothing. */
+async function sink() {
+  const { auditSink } = (await invoke("CreateAuditSink", { url: deadUrl }, asKey(key))) as {
+    auditSink: { id: string };
+  };
+  const auditSinkId = auditSink.id;
+  const updateMask = { paths: ["enabled"] };
+  await invoke("UpdateAuditSink", { auditSinkId, enabled: false, updateMask }, asKey(key));
+  return { auditSinkId };
+}
+
+/** A delivery of such a sink that was given up. */
+async function failedDelivery() {
+  const { auditSinkId } = await sink();
+  const failedDeliveryId = newId("dlv");
+  await service.database.query(
+    `insert into audit_failed_deliveries
+      (id, organization_id, sink_id, first_sequence, last_sequence, attempts, last_error)
+      values ($1, $2, $3, 1, 1, 12, 'It failed.')`,
+    [failedDeliveryId, service.organizationId, auditSinkId],
+  );
+  return { failedDeliveryId };
+}
+
 const check = () => ({
   principalId: powerless.serviceAccountId,
   action: "GetAccount",
@@ -285,6 +313,18 @@ const requests: Record<string, () => object | Promise<object>> = {
   TailAuditEvents: () => ({}),
   ExportAuditEvents: () => ({ format: AuditExportFormat.JSON_LINES }),
   EraseAuditPersonalData: () => ({ principalId: powerless.serviceAccountId }),
+  CreateAuditSink: () => ({ url: deadUrl }),
+  GetAuditSink: sink,
+  ListAuditSinks: () => ({}),
+  UpdateAuditSink: async () => ({
+    ...(await sink()),
+    enabled: false,
+    updateMask: { paths: ["enabled"] },
+  }),
+  RotateAuditSinkSecret: sink,
+  DeleteAuditSink: sink,
+  ListFailedDeliveries: sink,
+  RetryFailedDelivery: failedDelivery,
 };
 
 test("every RPC is walked", () => {
