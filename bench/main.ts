@@ -4,13 +4,16 @@
 //
 // - floor, grpc, http, stored: CPU and rate of signed reads on each server, beside a bare grpc-js echo;
 // - scale: CPU of a call with a million keys to that with a hundred, and the memory of a cached key in
-//   the service and of a nonce in Redis, in bytes.
+//   the service and of a nonce in Redis, in bytes;
+// - audit: events that are sequenced per second, how far the log is behind at 5,000 a second beside a load
+//   of reads, and the time of a change with the log to that without.
 //
 // Servers and load generator are processes of their own, pinned apart where the system allows it.
 // The machine may be noisy, so what is compared is measured in turn, many times over, and medians
 // count: of the figures, and of the ratios within the same round. Postgres and Redis are real.
 
 import { parseArgs } from "node:util";
+import { measureAudit } from "./audit.ts";
 import { measureCalls } from "./calls.ts";
 import { measureNonces } from "./nonces.ts";
 import { measureScale } from "./scale.ts";
@@ -25,7 +28,8 @@ const { values: options } = parseArgs({
 
 const calls = await measureCalls(Number(options.rounds), Number(options.seconds) * 1_000);
 const scale = await measureScale(Math.ceil(Number(options.rounds) / 2));
-print({ ...calls, scale: { ...scale, nonce_bytes: await measureNonces() } });
+const audit = await measureAudit(Math.ceil(Number(options.rounds) / 2));
+print({ ...calls, audit, scale: { ...scale, nonce_bytes: await measureNonces() } });
 
 function print(result: Record<string, object>): void {
   if (options.json) {
