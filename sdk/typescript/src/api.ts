@@ -61,6 +61,20 @@ export type {
   TailAuditEventsParams,
 } from "./resources/audit-event-params.ts";
 export type { ConsistencyProof } from "./resources/audit-events.ts";
+export type {
+  AuditSink,
+  AuditSinkWithSecret,
+  FailedDelivery,
+  SinkOutcome,
+} from "./resources/audit-sink.ts";
+export type {
+  AuditSinkFilters,
+  AuditSinkParams,
+  CreateAuditSinkParams,
+  ListFailedDeliveriesParams,
+  RetryFailedDeliveryParams,
+  UpdateAuditSinkParams,
+} from "./resources/audit-sinks.ts";
 export type { Organization, UpdateOrganizationParams } from "./resources/organizations.ts";
 export type { Principal } from "./resources/principals.ts";
 export type { RateLimit } from "./resources/rate-limit.ts";

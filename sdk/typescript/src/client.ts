@@ -3,6 +3,7 @@ import { Accounts } from "./resources/accounts.ts";
 import { Allowlists } from "./resources/allowlists.ts";
 import { ApiKeys } from "./resources/api-keys.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
+import { AuditSinks } from "./resources/audit-sinks.ts";
 import { Organizations } from "./resources/organizations.ts";
 import { type Principal, whoAmI } from "./resources/principals.ts";
 import { ServiceAccounts } from "./resources/service-accounts.ts";
@@ -29,6 +30,7 @@ export abstract class ApiClient {
   readonly accounts: Accounts;
   readonly organizations: Organizations;
   readonly auditEvents: AuditEvents;
+  readonly auditSinks: AuditSinks;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
@@ -40,6 +42,7 @@ export abstract class ApiClient {
     this.accounts = new Accounts(caller);
     this.organizations = new Organizations(caller);
     this.auditEvents = new AuditEvents(caller);
+    this.auditSinks = new AuditSinks(caller);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
 } from "../../../../gen/pdaas/v1/api_key_service_pb.ts";
 import { dateOf, filled, type NameOf, nameOf, present } from "./plain.ts";
 import { type RateLimit, toRateLimit } from "./rate-limit.ts";
+import { withHiddenSecret } from "./secret.ts";
 
 /** A credential of a service account, without its secret. */
 export interface ApiKey {
@@ -149,17 +150,11 @@ export function unwrapApiKey(answer: { apiKey?: Message | undefined }): ApiKey {
   return toApiKey(present(answer.apiKey, "the API key"));
 }
 
-/** A key with its secret, which is kept out of logs, where whole objects are printed. */
 export function toIssuedApiKey(answer: {
   apiKey?: Message | undefined;
   secretKey: string;
 }): IssuedApiKey {
-  const key = { ...unwrapApiKey(answer), secretKey: answer.secretKey };
-  const redacted = () => ({ ...key, secretKey: "[redacted]" });
-  return Object.defineProperties(key, {
-    toJSON: { value: redacted },
-    [Symbol.for("nodejs.util.inspect.custom")]: { value: redacted },
-  });
+  return withHiddenSecret(unwrapApiKey(answer), answer.secretKey);
 }
 
 export function toRotatedApiKey(answer: RotateApiKeyResponse): RotatedApiKey {
