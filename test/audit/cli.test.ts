@@ -13,6 +13,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "pdaas-cli-"));
   const events = log.events();
   file("export.jsonl", `${linesOf([...events, log.end()]).join("\n")}\n`);
+  file("later.jsonl", linesOf([log.start(5), ...log.events(5), log.end()]).join("\n"));
   file("gap.jsonl", linesOf([...events.toSpliced(4, 2), log.end()]).join("\n"));
   for (const size of [3, 12]) file(`saved-${size}.json`, `${JSON.stringify(log.end(size))}\n`);
   file("other.json", JSON.stringify(new FakeLog(5).end()));
@@ -50,6 +51,14 @@ test("1 for an export in which something is wrong, which is told", () => {
   expect(stdout).not.toContain("complete and unchanged");
 });
 
+test("1 for an export that begins later, unless that is said", () => {
+  const { status, stdout } = verify("later.jsonl", ...key);
+  const expected = "gap: Events 1 to 4 are not in the export, which begins with event 5.\n";
+  expect({ status, stdout }).toEqual({ status: 1, stdout: expected });
+  expect(verify("later.jsonl", "--from", "4", ...key).status).toBe(1);
+  expect(verify("later.jsonl", "--from", "5", ...key).stdout).toMatch(/unchanged from 5 to 12\.$/m);
+});
+
 test("1 for a checkpoint that does not fit", () => {
   const { status, stdout } = verify("export.jsonl", "--checkpoint", "other.json", ...key);
   expect(status).toBe(1);
@@ -71,6 +80,7 @@ test.each([
   ["of a file that is not there", ["nothing.jsonl", ...key]],
   ["of a checkpoint that is not there", ["export.jsonl", "--checkpoint", "nothing.json", ...key]],
   ["with an option that is unknown", ["export.jsonl", "--checkpoints", "saved-3.json", ...key]],
+  ["from no number", ["export.jsonl", "--from", "0", ...key]],
   ["of two files", ["export.jsonl", "gap.jsonl", ...key]],
 ])("2 when nothing was verified: %s", (_, args) => {
   const { status, stdout, stderr } = verify(...args);

@@ -1,10 +1,11 @@
 import { open, readFile } from "node:fs/promises";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { type AuditVerification, verifyAuditExport } from "../audit/verify-export.ts";
 
 interface Options {
   key: string[];
   checkpoint?: string[];
+  from: number;
 }
 
 const manual = `
@@ -19,6 +20,7 @@ export function verifyCommand(): Command {
     .argument("<export>", "the file that the export was written to")
     .requiredOption("--key <verifier key>", "a key that the log signs with; may be repeated", add)
     .option("--checkpoint <file>", "a checkpoint that you have saved; may be repeated", add)
+    .option("--from <number>", "the first event that must be there", numberOf, 1)
     .addHelpText("after", manual)
     .action(run);
 }
@@ -27,13 +29,21 @@ function add(value: string, values: string[] = []): string[] {
   return [...values, value];
 }
 
-async function run(file: string, { key: verifierKeys, checkpoint = [] }: Options): Promise<void> {
+function numberOf(value: string): number {
+  if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("It is the number of an event.");
+}
+
+async function run(
+  file: string,
+  { key: verifierKeys, checkpoint = [], from }: Options,
+): Promise<void> {
   const checkpoints = await Promise.all(
     checkpoint.map(async (name) => ({ name, text: await readFile(name, "utf8") })),
   );
   await using handle = await open(file);
   const lines = handle.readLines();
-  report(await verifyAuditExport({ lines, verifierKeys, checkpoints }));
+  report(await verifyAuditExport({ lines, verifierKeys, checkpoints, from }));
 }
 
 function report(verification: AuditVerification): void {
