@@ -359,6 +359,19 @@ describe("files:", () => {
     expect(kinds.slice(0, 2)).toEqual(["malformed", "gap 5"]);
   });
 
+  test.each([{ id: "org_2" }, { size: "19" }, { root: log.end(19).organization.root }])(
+    "an end that says something else than what was signed: %j",
+    async (change) => {
+      const end = log.end();
+      Object.assign(end.organization, change);
+      const { findings } = await verify([...log.events(), end]);
+      expect(findings[0]).toMatchObject({
+        kind: "malformed",
+        message: expect.stringMatching(/^Line 21: /),
+      });
+    },
+  );
+
   test("a broken one gives no flood of findings", async () => {
     const lines = Array.from({ length: 1_000 }, () => "{}");
     const { findings } = await verifyAuditExport({ lines, verifierKeys: [log.key] });
