@@ -5,7 +5,9 @@
 // - floor, grpc, http, stored: CPU and rate of signed reads on each server, beside a bare grpc-js echo;
 // - scale: CPU of a call with a million keys to that with a hundred, and the memory of a cached key in
 //   the service and of a nonce in Redis, in bytes;
-// - access: what a decision costs, of a principal with 20 policies.
+// - access: what a decision costs, of a principal with 20 policies;
+// - audit: events that are sequenced per second, how far the log is behind at 5,000 a second beside a load
+//   of reads, and the time of a change with the log to that without.
 //
 // Servers and load generator are processes of their own, pinned apart where the system allows it.
 // The machine may be noisy, so what is compared is measured in turn, many times over, and medians
@@ -13,6 +15,7 @@
 
 import { parseArgs } from "node:util";
 import { measureAccess } from "./access.ts";
+import { measureAudit } from "./audit.ts";
 import { measureCalls } from "./calls.ts";
 import { measureNonces } from "./nonces.ts";
 import { measureScale } from "./scale.ts";
@@ -28,7 +31,9 @@ const { values: options } = parseArgs({
 const calls = await measureCalls(Number(options.rounds), Number(options.seconds) * 1_000);
 const scale = await measureScale(Math.ceil(Number(options.rounds) / 2));
 const access = await measureAccess();
-print({ ...calls, scale: { ...scale, nonce_bytes: await measureNonces() }, access: { ...access } });
+const audit = await measureAudit(Math.ceil(Number(options.rounds) / 2));
+const nonce_bytes = await measureNonces();
+print({ ...calls, audit, scale: { ...scale, nonce_bytes }, access: { ...access } });
 
 function print(result: Record<string, object>): void {
   if (options.json) {

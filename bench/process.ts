@@ -16,6 +16,14 @@ export interface Messages {
   cached: number;
   /** How many credentials are cached and were not read again since this was last asked. */
   kept: number;
+  /** From now on changes are recorded in the audit log. */
+  recorded: true;
+  /** From now on they are not. */
+  unrecorded: true;
+  /** How long the oldest event has waited, in milliseconds, while so many were written. */
+  lag: { p99: number; writtenPerSecond: number };
+  /** Events of the audit log that are sequenced, per second. */
+  drained: number;
 }
 
 /** A process of the benchmark, pinned to a processor. */
@@ -77,7 +85,8 @@ function pin(pid: number, processor: number): void {
   spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(processor), String(pid)]);
 }
 
-type Answers = { [K in keyof Messages]?: () => Messages[K] | Promise<Messages[K]> };
+/** What a process that is measured answers to. */
+export type Answers = { [K in keyof Messages]?: () => Messages[K] | Promise<Messages[K]> };
 
 /** Answers the questions of the benchmark, in a process that is measured, and says that it is ready. */
 export function answer(ready: unknown, answers: Answers): void {

@@ -6,7 +6,7 @@ import { type FirstRun, firstRun } from "../src/first-run.ts";
 import type { App } from "../src/rpc/app.ts";
 import { startService } from "../src/service.ts";
 import { writeKeys } from "./key-file.ts";
-import { answer, type Messages } from "./process.ts";
+import { type Answers, answer, type Messages } from "./process.ts";
 
 /** What a service tells of itself when it is ready. */
 export interface Ready {
@@ -19,7 +19,7 @@ export interface Ready {
 /** Starts the service as it is, in this process. @param makeKeys fills its empty database */
 export async function serve(
   makeKeys: (app: App, first: FirstRun) => Promise<SigningKey[]>,
-  answers: (app: App) => Partial<Record<"cached" | "kept", () => Promise<number>>> = () => ({}),
+  answers: (app: App) => Answers = () => ({}),
 ): Promise<void> {
   const config = readConfig();
   const keyFile = join(config.dataDir, "keys");

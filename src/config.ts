@@ -26,6 +26,8 @@ export interface Config {
   invitationPage: string | undefined;
   /** Where checkpoints of the audit log are published; undefined: nowhere. */
   auditCheckpoints: { file: string | undefined; url: string | undefined };
+  /** Whether audit events are printed. */
+  auditStdout: boolean;
   logLevel: "fatal" | "error" | "warn" | "info" | "debug";
   /** How long calls in flight may take to finish at a shutdown. */
   shutdownMs: number;
@@ -77,6 +79,7 @@ const schema = z.strictObject({
     .optional(),
   PDAAS_AUDIT_CHECKPOINT_FILE: z.string().min(1).optional(),
   PDAAS_AUDIT_CHECKPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PDAAS_AUDIT_STDOUT: z.enum(["true", "false"]).default("false"),
   PDAAS_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).optional(),
   PDAAS_SHUTDOWN_SECONDS: z.coerce.number().min(0).max(600).default(10),
   PDAAS_FIRST_ORGANIZATION: slug.default("myorg"),
@@ -119,6 +122,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       file: settings.PDAAS_AUDIT_CHECKPOINT_FILE,
       url: settings.PDAAS_AUDIT_CHECKPOINT_URL,
     },
+    auditStdout: settings.PDAAS_AUDIT_STDOUT === "true",
     logLevel: settings.PDAAS_LOG_LEVEL ?? (production ? "info" : "warn"),
     shutdownMs: settings.PDAAS_SHUTDOWN_SECONDS * 1_000,
     first: {

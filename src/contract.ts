@@ -13,6 +13,7 @@ import { AccountService } from "../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistService } from "../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../gen/pdaas/v1/audit_service_pb.ts";
+import { AuditSinkService } from "../gen/pdaas/v1/audit_sink_service_pb.ts";
 import { AuthService } from "../gen/pdaas/v1/auth_service_pb.ts";
 import { GroupService } from "../gen/pdaas/v1/group_service_pb.ts";
 import { OrganizationService } from "../gen/pdaas/v1/organization_service_pb.ts";
@@ -33,6 +34,7 @@ export const services = [
   ApiKeyService,
   AllowlistService,
   AuditService,
+  AuditSinkService,
 ] as const;
 
 /** One RPC and what its contract says of it. */

@@ -4,7 +4,18 @@ import { fromUUID, typeidUnboxed } from "typeid-js";
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-export type IdPrefix = "org" | "usr" | "svc" | "grp" | "pol" | "key" | "alw" | "ses" | "evt";
+export type IdPrefix =
+  | "org"
+  | "usr"
+  | "svc"
+  | "grp"
+  | "pol"
+  | "key"
+  | "alw"
+  | "ses"
+  | "evt"
+  | "snk"
+  | "dlv";
 
 /** A new TypeID, such as `svc_01h455vb4pex5vsknk084sn02q`: UUIDv7 underneath, so ids sort by time. */
 export function newId(prefix: IdPrefix): string {

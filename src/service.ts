@@ -23,7 +23,9 @@ import { openMasterKey } from "./embedded/master-key.ts";
 import { startEmbeddedPostgres } from "./embedded/postgres.ts";
 import { announceExpiries } from "./rpc/announce-expiries.ts";
 import type { App } from "./rpc/app.ts";
+import { AuditPrinter } from "./rpc/audit/audit-printer.ts";
 import { dropAuditEntries } from "./rpc/audit/drop-audit-entries.ts";
+import { SinkDeliverer } from "./rpc/audit-sink/sink-deliverer.ts";
 import { fingerprintSecrets } from "./rpc/fingerprint-secrets.ts";
 import { purgeDeleted } from "./rpc/purge.ts";
 import { addAuditMetrics } from "./server/audit-metrics.ts";
@@ -102,6 +104,8 @@ async function startApp(
   started.defer(() => replay.close());
   const credentials = new Credentials(db, masterKey);
   replay.onReconnect(() => credentials.clear());
+  // Before what writes events and numbers them, so that it sees the last of those too.
+  if (config.auditStdout) await startPrinter(db, log, started);
   const signer = await checkpointSigner(db, masterKey, instance);
   startSequencer(config, poolConfig, signer, log, started);
   const audit = new AuditLog(db, (error) => log.error({ err: error }, "audit log not written"));
@@ -131,8 +135,10 @@ async function startApp(
     authorities,
     proxies,
     invitationPage: config.invitationPage,
+    isProduction: config.production,
   };
   startMaintenance(app, started);
+  startSinks(app, started);
   return app;
 }
 
@@ -235,7 +241,7 @@ function startSequencer(
   started.defer(() => publisher.close());
   const sequencer = new Sequencer({
     signer,
-    takeLead: () => takeLead(poolConfig),
+    takeLead: (signal) => takeLead(poolConfig, signal),
     onError: (error) => log.error({ err: error }, "audit log not sequenced"),
     onCheckpoint: (checkpoint) => publisher.publish(checkpoint),
   });
@@ -263,6 +269,23 @@ function startMaintenance(app: App, started: AsyncDisposableStack): void {
     clearInterval(timer);
     await running;
   });
+}
+
+function startSinks(app: App, started: AsyncDisposableStack): void {
+  const deliverer = new SinkDeliverer(app);
+  deliverer.start();
+  started.defer(() => deliverer.close());
+}
+
+async function startPrinter(
+  db: Database,
+  log: Logger,
+  started: AsyncDisposableStack,
+): Promise<void> {
+  const onError = (error: unknown) => log.warn({ err: error }, "audit events not printed");
+  const printer = new AuditPrinter({ db, output: process.stdout, onError });
+  await printer.start();
+  started.defer(() => printer.close());
 }
 
 async function maintain(app: App): Promise<void> {

@@ -49,6 +49,7 @@ test("nothing set: development, on loopback, with everything embedded", () => {
     trustedProxies: new Set(),
     forwardedHeader: "x-forwarded-for",
     auditCheckpoints: {},
+    auditStdout: false,
     logLevel: "warn",
     shutdownMs: 10_000,
     first: {
@@ -75,6 +76,7 @@ test("everything set: taken as it is", () => {
     PDAAS_FORWARDED_HEADER: "forwarded",
     PDAAS_AUDIT_CHECKPOINT_FILE: "/mnt/checkpoint",
     PDAAS_AUDIT_CHECKPOINT_URL: "https://witness.example/checkpoint",
+    PDAAS_AUDIT_STDOUT: "true",
     PDAAS_LOG_LEVEL: "debug",
     PDAAS_SHUTDOWN_SECONDS: "0.5",
     PDAAS_FIRST_ORGANIZATION: "acme",
@@ -96,6 +98,7 @@ test("everything set: taken as it is", () => {
     trustedProxies: new Set(["10.0.0.0/8", "2001:db8::/48"]),
     forwardedHeader: "forwarded",
     auditCheckpoints: { file: "/mnt/checkpoint", url: "https://witness.example/checkpoint" },
+    auditStdout: true,
     logLevel: "debug",
     shutdownMs: 500,
     first: {
@@ -133,6 +136,7 @@ const bad = {
   PDAAS_HTTP_LISTEN: "127.0.0.1:65536",
   PDAAS_FORWARDED_HEADER: "x-real-ip",
   PDAAS_AUDIT_CHECKPOINT_URL: "ftp://witness.example",
+  PDAAS_AUDIT_STDOUT: "yes",
   PDAAS_LOG_LEVEL: "verbose",
   PDAAS_SHUTDOWN_SECONDS: "soon",
   PDAAS_FIRST_ORGANIZATION: "My Org",

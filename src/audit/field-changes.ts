@@ -5,6 +5,7 @@ import type {
   AllowlistSchema,
 } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
 import type { ApiKeySchema } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import type { AuditSinkSchema } from "../../gen/pdaas/v1/audit_sink_service_pb.ts";
 import type { GroupMemberSchema, GroupSchema } from "../../gen/pdaas/v1/group_service_pb.ts";
 import type { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
 import type {
@@ -30,6 +31,7 @@ export type PublicSchema =
   | typeof UpdatePolicySchemaResponseSchema
   | typeof ServiceAccountSchema
   | typeof ApiKeySchema
+  | typeof AuditSinkSchema
   | typeof AllowlistSchema
   | typeof AllowlistEntrySchema;
 

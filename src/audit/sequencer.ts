@@ -10,14 +10,12 @@ const maxBatch = 4_000;
 const minBatch = 100;
 /** How long an entry may wait to be looked for. */
 const idleMs = 40;
-/** How often a process that does not lead tries to. */
-const electionMs = 250;
 const retryMs = 500;
 
 export interface SequencerOptions {
   signer: NoteSigner;
-  /** @returns undefined while another process leads */
-  takeLead: () => Promise<Connection | undefined>;
+  /** Waits for the lead. @returns undefined when the signal has ended the waiting */
+  takeLead: (signal: AbortSignal) => Promise<Connection | undefined>;
   onError: (error: unknown) => void;
   /** Told of each new checkpoint, once it is committed. */
   onCheckpoint?: (checkpoint: string) => void;
@@ -54,9 +52,8 @@ export class Sequencer {
   async #run(): Promise<void> {
     while (!this.#isClosing) {
       try {
-        const connection = await this.#options.takeLead();
-        if (connection === undefined) await this.#pause(electionMs);
-        else await this.#lead(connection);
+        const connection = await this.#options.takeLead(this.#closing.signal);
+        if (connection !== undefined) await this.#lead(connection);
       } catch (error) {
         this.#options.onError(error);
         this.#batchSize = Math.max(minBatch, Math.floor(this.#batchSize / 4));

@@ -67,6 +67,14 @@ export const secretContext = (organizationId: string, apiKeyId: string, version:
   String(version),
 ];
 
+/** What the secret that deliveries to a sink are signed with is bound to. */
+export const sinkSecretContext = (organizationId: string, sinkId: string, version: number) => [
+  "sink secret",
+  organizationId,
+  sinkId,
+  String(version),
+];
+
 /** What the private key that signs access tokens is bound to. */
 export const tokenKeyContext = (tokenKeyId: string) => ["token key", tokenKeyId];
 

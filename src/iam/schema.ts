@@ -31,6 +31,8 @@ const entityTypes: Namespace["entityTypes"] = {
   AllowlistEntry: entity(["Organization", "Account", "ServiceAccount", "ApiKey"]),
   Policy: entity(["Organization"]),
   AuditEvent: entity(["Organization"]),
+  AuditSink: entity(["Organization"]),
+  FailedDelivery: entity(["Organization"]),
 };
 
 /** The circumstances of a call to the service. */

@@ -28,4 +28,6 @@ export interface App {
   readonly proxies: TrustedProxies;
   /** The URL of the page that takes invitations; undefined where there is none. */
   readonly invitationPage: string | undefined;
+  /** Whether audit events are delivered to public addresses only. */
+  readonly isProduction: boolean;
 }

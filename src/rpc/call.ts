@@ -118,13 +118,20 @@ export class Call implements Circumstances {
       resourceType: this.method.access.resourceType,
       resourceId: this.resourceId,
       parentId: this.method.resourceField === undefined ? this.judgedId.slice(0, 100) : "",
-      accountId: this.accountId,
+      accountId: this.accountId || this.#namedAccount,
       requestId: this.requestId,
       traceId: traceIdOf(this.head.header("traceparent")),
       address: this.address,
       userAgent: this.userAgent,
       policyIds: policyIdsOf(this.decision),
     };
+  }
+
+  /** The account that the request is about, or names as the place of what it is about. */
+  get #namedAccount(): string {
+    const { access, judgedBy } = this.method;
+    if (access.resourceType === "Account") return this.resourceId;
+    return judgedBy?.type === "Account" ? this.judgedId : "";
   }
 
   get userAgent(): string {

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AccountSchema } from "../../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistEntrySchema, AllowlistSchema } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeySchema } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import { AuditSinkSchema } from "../../gen/pdaas/v1/audit_sink_service_pb.ts";
 import { GroupMemberSchema, GroupSchema } from "../../gen/pdaas/v1/group_service_pb.ts";
 import { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
 import {
@@ -13,6 +14,7 @@ import { ServiceAccountSchema } from "../../gen/pdaas/v1/service_account_service
 import { UserSchema } from "../../gen/pdaas/v1/user_service_pb.ts";
 import { fieldChanges, type PublicSchema } from "../audit/field-changes.ts";
 import type { ApiKeyRow } from "../store/api-keys.ts";
+import type { AuditSinkRow } from "../store/audit-sinks.ts";
 import { type OrganizationRow, summaryOf } from "../store/organizations.ts";
 import type { Call } from "./call.ts";
 import { toPolicySchema } from "./policy/policy-schema.ts";
@@ -20,6 +22,7 @@ import {
   toAccount,
   toAllowlistEntry,
   toApiKey,
+  toAuditSink,
   toGroup,
   toGroupMember,
   toOrganization,
@@ -69,3 +72,7 @@ export const recordAllowlist = recorder(
   (allowlist: MessageInitShape<typeof AllowlistSchema>) => allowlist,
 );
 export const recordAllowlistEntry = recorder(AllowlistEntrySchema, toAllowlistEntry);
+/** Without how its deliveries come along. */
+export const recordAuditSink = recorder(AuditSinkSchema, (row: AuditSinkRow) =>
+  toAuditSink({ ...row, delivered_sequence: 0, attempts: 0, last_error: "" }),
+);

@@ -7,6 +7,11 @@ import {
   ApiKeyState,
   type ApiKeyUseSchema,
 } from "../../gen/pdaas/v1/api_key_service_pb.ts";
+import type { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import type {
+  AuditSinkSchema,
+  FailedDeliverySchema,
+} from "../../gen/pdaas/v1/audit_sink_service_pb.ts";
 import { type PrincipalSchema, PrincipalType } from "../../gen/pdaas/v1/auth_service_pb.ts";
 import type { GroupMemberSchema, GroupSchema } from "../../gen/pdaas/v1/group_service_pb.ts";
 import type { OrganizationSchema } from "../../gen/pdaas/v1/organization_service_pb.ts";
@@ -23,6 +28,7 @@ import type { AccountRow } from "../store/accounts.ts";
 import type { AllowlistEntryRow } from "../store/allowlists.ts";
 import type { UseJson } from "../store/api-key-uses.ts";
 import type { ApiKeyRow, UsedApiKeyRow } from "../store/api-keys.ts";
+import type { AuditSinkRow, FailedDeliveryRow } from "../store/audit-sinks.ts";
 import type { GroupMemberRow, GroupRow } from "../store/groups.ts";
 import type { PolicyRow } from "../store/policies.ts";
 import type { PolicyAttachmentRow } from "../store/policy-attachments.ts";
@@ -207,6 +213,37 @@ export function toPolicyAttachment(
     policyId: row.policy_id,
     targetId: row.target_id,
     createTime: timestampFromDate(row.create_time),
+  };
+}
+
+export function toAuditSink(row: AuditSinkRow): MessageInitShape<typeof AuditSinkSchema> {
+  return {
+    id: row.id,
+    url: row.url,
+    enabled: row.enabled,
+    outcomes: row.outcomes as AuditOutcome[],
+    actions: row.actions,
+    deliveredSequence: BigInt(row.delivered_sequence),
+    attempts: row.attempts,
+    lastError: row.last_error,
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    ...present("nextAttemptTime", row.attempts > 0 ? row.next_attempt_time : null),
+  };
+}
+
+export function toFailedDelivery(
+  row: FailedDeliveryRow,
+): MessageInitShape<typeof FailedDeliverySchema> {
+  return {
+    id: row.id,
+    auditSinkId: row.sink_id,
+    firstSequence: BigInt(row.first_sequence),
+    lastSequence: BigInt(row.last_sequence),
+    attempts: row.attempts,
+    lastError: row.last_error,
+    failTime: timestampFromDate(row.fail_time),
+    retrying: row.retry_time !== null,
   };
 }
 

@@ -4,6 +4,7 @@ import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
 import { AllowlistService } from "../../gen/pdaas/v1/allowlist_service_pb.ts";
 import { ApiKeyService } from "../../gen/pdaas/v1/api_key_service_pb.ts";
 import { AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { AuditSinkService } from "../../gen/pdaas/v1/audit_sink_service_pb.ts";
 import { AuthService } from "../../gen/pdaas/v1/auth_service_pb.ts";
 import { GroupService } from "../../gen/pdaas/v1/group_service_pb.ts";
 import { OrganizationService } from "../../gen/pdaas/v1/organization_service_pb.ts";
@@ -45,6 +46,14 @@ import { getCheckpoint } from "./audit/get-checkpoint.ts";
 import { getConsistencyProof } from "./audit/get-consistency-proof.ts";
 import { listAuditEvents } from "./audit/list-audit-events.ts";
 import { tailAuditEvents } from "./audit/tail-audit-events.ts";
+import { createAuditSink } from "./audit-sink/create-audit-sink.ts";
+import { deleteAuditSink } from "./audit-sink/delete-audit-sink.ts";
+import { getAuditSink } from "./audit-sink/get-audit-sink.ts";
+import { listAuditSinks } from "./audit-sink/list-audit-sinks.ts";
+import { listFailedDeliveries } from "./audit-sink/list-failed-deliveries.ts";
+import { retryFailedDelivery } from "./audit-sink/retry-failed-delivery.ts";
+import { rotateAuditSinkSecret } from "./audit-sink/rotate-audit-sink-secret.ts";
+import { updateAuditSink } from "./audit-sink/update-audit-sink.ts";
 import { acceptInvitation } from "./auth/accept-invitation.ts";
 import { login } from "./auth/login.ts";
 import { logout } from "./auth/logout.ts";
@@ -183,6 +192,14 @@ export const routes: readonly Route[] = [
   route(AuditService.method.getConsistencyProof, getConsistencyProof),
   stream(AuditService.method.tailAuditEvents, tailAuditEvents),
   route(AuditService.method.eraseAuditPersonalData, eraseAuditPersonalData),
+  route(AuditSinkService.method.createAuditSink, createAuditSink),
+  route(AuditSinkService.method.getAuditSink, getAuditSink),
+  route(AuditSinkService.method.listAuditSinks, listAuditSinks),
+  route(AuditSinkService.method.updateAuditSink, updateAuditSink),
+  route(AuditSinkService.method.rotateAuditSinkSecret, rotateAuditSinkSecret),
+  route(AuditSinkService.method.deleteAuditSink, deleteAuditSink),
+  route(AuditSinkService.method.listFailedDeliveries, listFailedDeliveries),
+  route(AuditSinkService.method.retryFailedDelivery, retryFailedDelivery),
   stream(AuditService.method.exportAuditEvents, exportAuditEvents),
 ];
 

@@ -14,7 +14,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { cancelled, type ServiceError } from "../errors.ts";
+import type { ServiceError } from "../errors.ts";
 import type { App } from "../rpc/app.ts";
 import { Call } from "../rpc/call.ts";
 import { type Route, routes, type StreamRoute, type UnaryRoute } from "../rpc/routes.ts";
@@ -22,7 +22,7 @@ import { abandoned } from "./abandoned.ts";
 import { reauthenticate } from "./authenticate.ts";
 import { payloadOf, ReceivedBody } from "./body.ts";
 import { decode, maxMessageBytes } from "./decode.ts";
-import { admit, checkBody, serve, serveStream } from "./interceptors.ts";
+import { admit, checkBody, serve, serveStream, whyLeft } from "./interceptors.ts";
 import { NodeHead, type NodeRequest, type NodeResponse, peerAddress } from "./node-head.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import type { Outcomes } from "./outcome.ts";
@@ -145,7 +145,7 @@ export class ConnectHandlers {
       isLeft = false;
       throw asConnectError(this.#outcomes.ended(call, "http", error), call);
     } finally {
-      if (isLeft) this.#outcomes.ended(call, "http", cancelled());
+      if (isLeft) this.#outcomes.ended(call, "http", whyLeft(call));
     }
   }
 

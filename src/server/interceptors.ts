@@ -86,11 +86,25 @@ export async function* serveStream(
         return;
       }
       watched.sent();
-      yield next.value;
+      yield* delivered(call, next.value);
     }
   } finally {
     if (!isDone) endHandler(call, messages);
   }
+}
+
+/** A message that cannot be delivered ends the stream, and that is no fault of ours. */
+function* delivered<T>(call: Call, message: T): Generator<T, void> {
+  try {
+    yield message;
+  } catch {
+    throw whyLeft(call);
+  }
+}
+
+/** Why nobody takes any more of a stream. */
+export function whyLeft({ signal }: Call): unknown {
+  return signal.aborted ? signal.reason : cancelled();
 }
 
 /** The handler may still wait for something: it is told by the signal not to, and to end then. */

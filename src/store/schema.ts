@@ -32,6 +32,8 @@ export interface Schema {
   audit_log: AuditLogTable;
   audit_keys: AuditKeyTable;
   audit_drops: AuditDropTable;
+  audit_sinks: AuditSinkTable;
+  audit_failed_deliveries: AuditFailedDeliveryTable;
 }
 
 interface InstanceTable {
@@ -362,4 +364,42 @@ interface AuditDropTable {
   dropped_to: number;
   /** All that was dropped had happened before this time. */
   dropped_before: Date;
+}
+
+interface AuditSinkTable {
+  id: string;
+  organization_id: string;
+  url: string;
+  enabled: Generated<boolean>;
+  /** Empty: all. */
+  outcomes: number[];
+  /** Empty: all. */
+  actions: string[];
+  sealed_secret: Buffer;
+  secret_version: number;
+  /** The last entry that was dealt with. */
+  delivered_sequence: number;
+  /** How often the next delivery was tried in vain. */
+  attempts: Generated<number>;
+  last_error: Generated<string>;
+  next_attempt_time: Generated<Date>;
+  /** Who delivers, and until when nobody else may. */
+  lease_id: Generated<string>;
+  lease_end_time: Generated<Date>;
+  create_time: Generated<Date>;
+  update_time: Generated<Date>;
+}
+
+/** What was given up, without the events themselves. */
+interface AuditFailedDeliveryTable {
+  id: string;
+  organization_id: string;
+  sink_id: string;
+  first_sequence: number;
+  last_sequence: number;
+  attempts: number;
+  last_error: string;
+  fail_time: Generated<Date>;
+  /** When somebody has asked for one more attempt; null: nobody has, or it was made. */
+  retry_time: Date | null;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FakeLog, linesOf } from "./support/export.ts";
+import { type ExportedLine, FakeLog, linesOf } from "./support/export.ts";
 
 const program = join(import.meta.dirname, "../../sdk/typescript/src/cli/main.ts");
 const log = new FakeLog(12);
@@ -13,6 +13,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "pdaas-cli-"));
   const events = log.events();
   file("export.jsonl", `${linesOf([...events, log.end()]).join("\n")}\n`);
+  file("later.jsonl", linesOf([log.start(5), ...log.events(5), log.end()]).join("\n"));
   file("gap.jsonl", linesOf([...events.toSpliced(4, 2), log.end()]).join("\n"));
   for (const size of [3, 12]) file(`saved-${size}.json`, `${JSON.stringify(log.end(size))}\n`);
   file("other.json", JSON.stringify(new FakeLog(5).end()));
@@ -50,10 +51,28 @@ test("1 for an export in which something is wrong, which is told", () => {
   expect(stdout).not.toContain("complete and unchanged");
 });
 
+test("1 for an export that begins later, unless that is said", () => {
+  const { status, stdout } = verify("later.jsonl", ...key);
+  const expected = "gap: Events 1 to 4 are not in the export, which begins with event 5.\n";
+  expect({ status, stdout }).toEqual({ status: 1, stdout: expected });
+  expect(verify("later.jsonl", "--from", "4", ...key).status).toBe(1);
+  expect(verify("later.jsonl", "--from", "5", ...key).stdout).toMatch(/unchanged from 5 to 12\.$/m);
+});
+
 test("1 for a checkpoint that does not fit", () => {
   const { status, stdout } = verify("export.jsonl", "--checkpoint", "other.json", ...key);
   expect(status).toBe(1);
   expect(stdout).toMatch(/^signature: other\.json: /);
+});
+
+test("nothing in a file gives orders to a terminal", () => {
+  const [first, ...events] = log.events();
+  const personal = { "\u001b[2J\u009b2J\n": { salt: "", value: "" } };
+  const lines = linesOf([{ ...first, personal } as ExportedLine, ...events, log.end()]);
+  file("orders.jsonl", lines.join("\n"));
+  const { stdout } = verify("orders.jsonl", ...key);
+  expect(stdout).toMatch(/^changed: Event 1 .*\n$/);
+  expect(stdout.trimEnd()).not.toMatch(/\p{Cc}/u);
 });
 
 test.each([
@@ -61,6 +80,7 @@ test.each([
   ["of a file that is not there", ["nothing.jsonl", ...key]],
   ["of a checkpoint that is not there", ["export.jsonl", "--checkpoint", "nothing.json", ...key]],
   ["with an option that is unknown", ["export.jsonl", "--checkpoints", "saved-3.json", ...key]],
+  ["from no number", ["export.jsonl", "--from", "0", ...key]],
   ["of two files", ["export.jsonl", "gap.jsonl", ...key]],
 ])("2 when nothing was verified: %s", (_, args) => {
   const { status, stdout, stderr } = verify(...args);

@@ -109,6 +109,7 @@ test("the policies that decided are named", async () => {
   await accounts.createAccount({ accountId: "acc-of-policy" });
   const event = await newest("CreateAccount", "acc-of-policy");
   expect(event.policyIds).toEqual([policy?.id]);
+  expect(event.accountId).toBe("acc-of-policy");
 });
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -175,6 +175,9 @@ test("a proof that ends below the root proves nothing", () => {
     expect(verifyInclusion(leaf, 0, size, [], root)).toBe(false);
     expect(verifyConsistency(1, root, size, root, [])).toBe(false);
   }
+  const growth = consistencyProof(tree, 1, 2);
+  expect(verifyConsistency(1, root, 2, rootOf(tree, 2), growth)).toBe(true);
+  expect(verifyConsistency(1, root, 3, rootOf(tree, 2), growth)).toBe(false);
 });
 
 test("hashes that are cut up otherwise prove nothing", () => {

@@ -169,7 +169,11 @@ test("there is a partition for whatever month an event is of", async () => {
 /** A sequencer as a process has it, on connections that can be told by their name. */
 function startSequencer(name: string, server: pg.PoolConfig = database.poolConfig): Sequencer {
   const config = { ...server, application_name: name };
-  const sequencer = new Sequencer({ signer, takeLead: () => takeLead(config), onError: () => {} });
+  const sequencer = new Sequencer({
+    signer,
+    takeLead: (signal) => takeLead(config, signal),
+    onError: () => {},
+  });
   sequencer.start();
   return sequencer;
 }

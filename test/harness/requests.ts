@@ -1,10 +1,13 @@
 import type { Transport } from "@connectrpc/connect";
 import { AuditExportFormat } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { newId } from "../../src/ids.ts";
 import { signedTransport, transport } from "./clients.ts";
 import { invoke } from "./invoke.ts";
 import { administrator, type TestKey, type TestService } from "./service.ts";
 
 const connect = "connect-node Connect JSON";
+/** Where nobody listens. */
+const deadUrl = "http://127.0.0.1:1/";
 
 /** Makes a valid request, and first whatever it is about. */
 type MakeRequest = () => object | Promise<object>;
@@ -108,6 +111,18 @@ export function validRequests(
     TailAuditEvents: () => ({}),
     ExportAuditEvents: () => ({ format: AuditExportFormat.JSON_LINES }),
     EraseAuditPersonalData: () => ({ principalId: serviceAccountId }),
+    CreateAuditSink: () => ({ url: deadUrl }),
+    GetAuditSink: () => make.auditSink(),
+    ListAuditSinks: () => ({}),
+    UpdateAuditSink: async () => ({
+      ...(await make.auditSink()),
+      enabled: false,
+      updateMask: { paths: ["enabled"] },
+    }),
+    RotateAuditSinkSecret: () => make.auditSink(),
+    DeleteAuditSink: () => make.auditSink(),
+    ListFailedDeliveries: () => make.auditSink(),
+    RetryFailedDelivery: () => make.failedDelivery(),
   };
 }
 
@@ -207,6 +222,30 @@ class Maker {
     const action = "CreateFirstOrganization";
     const [event] = await Array.fromAsync(this.#service.admin.auditEvents.list({ action }));
     return { auditEventId: event?.id };
+  }
+
+  /** A sink that delivers nothing. */
+  async auditSink() {
+    const { auditSink } = await this.#invoke<{ auditSink: { id: string } }>("CreateAuditSink", {
+      url: deadUrl,
+    });
+    const auditSinkId = auditSink.id;
+    const updateMask = { paths: ["enabled"] };
+    await this.#invoke("UpdateAuditSink", { auditSinkId, enabled: false, updateMask });
+    return { auditSinkId };
+  }
+
+  /** A delivery of such a sink that was given up. */
+  async failedDelivery() {
+    const { auditSinkId } = await this.auditSink();
+    const failedDeliveryId = newId("dlv");
+    await this.#service.database.query(
+      `insert into audit_failed_deliveries
+        (id, organization_id, sink_id, first_sequence, last_sequence, attempts, last_error)
+        values ($1, $2, $3, 1, 1, 12, 'It failed.')`,
+      [failedDeliveryId, this.#service.organizationId, auditSinkId],
+    );
+    return { failedDeliveryId };
   }
 
   async #invoke<Answer>(action: string, request: object): Promise<Answer> {

@@ -122,8 +122,11 @@ async function* iterated(lines: string[]) {
 }
 
 describe("JSON lines", () => {
-  const verified = (lines: string[], checkpoints: { name: string; text: string }[] = []) =>
-    verifyAuditExport({ lines: iterated(lines), verifierKeys: [verifierKey], checkpoints });
+  const verified = (lines: string[], checkpoints: { name: string; text: string }[] = []) => {
+    const { start } = JSON.parse(lines[0] ?? "");
+    const given = { verifierKeys: [verifierKey], checkpoints, from: Number(start?.sequence ?? 1) };
+    return verifyAuditExport({ lines: iterated(lines), ...given });
+  };
 
   test.each(servers)(
     "of the whole log are verified without asking the service: %s",

@@ -232,6 +232,19 @@ describe("a caller that does not read", () => {
     answer.readable.resume();
     await expect.poll(() => answer.readable.closed, { timeout: 8_000 }).toBe(true);
     answer.drop();
+    const revoked = "action = 'TailAuditEvents' and reason = 'API_KEY_REVOKED' and api_key_id = $1";
+    await service.auditRows(revoked, [key.apiKeyId], 1);
+  });
+
+  test.each(Object.keys(ways))("may leave, and that is no fault of ours: %s", async (way) => {
+    const before = await sent();
+    const answer = await (ways[way as keyof typeof ways] as () => Promise<SlowAnswer>)();
+    await stalled(before);
+    answer.drop();
+    await expect.poll(() => metric("pdaas_open_streams")).toBe(0);
+    const text = await (await fetch(`${service.httpUrl}/metrics`)).text();
+    expect(text).not.toMatch(/pdaas_calls_total\{rpc="TailAuditEvents",.*INTERNAL/);
+    expect(await service.recorded("reason in ('INTERNAL', 'CANCELLED')")).toEqual([]);
   });
 });
 

@@ -79,6 +79,20 @@ export type {
 } from "./resources/audit-event-params.ts";
 export type { ConsistencyProof } from "./resources/audit-events.ts";
 export type {
+  AuditSink,
+  AuditSinkWithSecret,
+  FailedDelivery,
+  SinkOutcome,
+} from "./resources/audit-sink.ts";
+export type {
+  AuditSinkFilters,
+  AuditSinkParams,
+  CreateAuditSinkParams,
+  ListFailedDeliveriesParams,
+  RetryFailedDeliveryParams,
+  UpdateAuditSinkParams,
+} from "./resources/audit-sinks.ts";
+export type {
   CreateGroupParams,
   Group,
   GroupChangeParams,

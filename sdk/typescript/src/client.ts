@@ -4,6 +4,7 @@ import { Accounts } from "./resources/accounts.ts";
 import { Allowlists } from "./resources/allowlists.ts";
 import { ApiKeys } from "./resources/api-keys.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
+import { AuditSinks } from "./resources/audit-sinks.ts";
 import { Groups } from "./resources/groups.ts";
 import { Organizations } from "./resources/organizations.ts";
 import { Policies } from "./resources/policies.ts";
@@ -37,6 +38,7 @@ export abstract class ApiClient {
   readonly policies: Policies;
   readonly access: Access;
   readonly auditEvents: AuditEvents;
+  readonly auditSinks: AuditSinks;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
@@ -52,6 +54,7 @@ export abstract class ApiClient {
     this.policies = new Policies(caller);
     this.access = new Access(caller);
     this.auditEvents = new AuditEvents(caller);
+    this.auditSinks = new AuditSinks(caller);
   }
 
   /**

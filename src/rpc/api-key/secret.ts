@@ -33,7 +33,11 @@ export function openSecret(app: App, organization: OrganizationRow, row: ApiKeyR
   return unseal(dataKeyOf(app, organization), row.sealed_secret, context).toString();
 }
 
-function dataKeyOf(app: App, organization: OrganizationRow): Buffer {
+/** What seals the secrets of an organization. */
+export function dataKeyOf(
+  app: App,
+  organization: Pick<OrganizationRow, "id" | "sealed_data_key">,
+): Buffer {
   const context = dataKeyContext(organization.id);
   return unseal(app.masterKey.key, organization.sealed_data_key, context);
 }

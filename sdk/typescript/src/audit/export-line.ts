@@ -4,9 +4,10 @@ import { type Members, membersOf } from "./members.ts";
 import type { TreeHead } from "./tree-head.ts";
 
 // An export of an organization's audit log: JSON objects, one a line, each line ended with a newline.
-// First AuditExportStart, if event 1 is not in it; then AuditExportDropped, for what retention has dropped, and
-// AuditExportEvent, in the order of the log and without gaps; last AuditExportEnd. The organization's tree ends with the last event. A line has these
-// members and no others. Numbers are decimal texts, bytes base64.
+// First AuditExportStart, if event 1 is not in it; then AuditExportDropped, for what retention has dropped,
+// and AuditExportEvent, in the order of the log and without gaps; last AuditExportEnd. The organization's
+// tree ends with the last event. A line has these members and no others. Numbers are decimal texts, bytes
+// base64.
 
 /** What the log has before the first event of the export. */
 export interface AuditExportStart {

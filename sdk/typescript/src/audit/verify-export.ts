@@ -1,6 +1,6 @@
 import { AuditExport } from "./audit-export.ts";
 import { parseSavedCheckpoint } from "./export-line.ts";
-import { type AuditFinding, finding } from "./findings.ts";
+import { type AuditFinding, eventsAre, finding } from "./findings.ts";
 import { AuditFormatError } from "./format.ts";
 import type { NamedHead } from "./judge-history.ts";
 import { judgePublished } from "./judge-published.ts";
@@ -18,6 +18,11 @@ export interface AuditExportToVerify {
    * such as that of its file.
    */
   checkpoints?: readonly { name: string; text: string }[];
+  /**
+   * The first event that must be there; 1 when absent, which is the whole log. Who passes an export on could
+   * leave out its beginning otherwise.
+   */
+  from?: number;
 }
 
 /** What was found. */
@@ -52,7 +57,8 @@ export async function verifyAuditExport(input: AuditExportToVerify): Promise<Aud
   const head = audit.end && heads.attempt("The export", () => heads.verify(audit.end as TreeHead));
   const checkpoints = input.checkpoints ?? [];
   const saved = checkpoints.flatMap(({ name, text }) => heads.take(name, text, head, audit));
-  const findings = [...audit.findings, ...audit.judge(head, saved), ...heads.findings];
+  const judged = [...judgeStart(audit.first, input.from ?? 1), ...audit.judge(head, saved)];
+  const findings = [...audit.findings, ...judged, ...heads.findings];
   return {
     isComplete: head !== undefined && findings.length === 0,
     findings,
@@ -62,6 +68,12 @@ export async function verifyAuditExport(input: AuditExportToVerify): Promise<Aud
     erased: audit.erased,
     droppedTo: audit.droppedTo,
   };
+}
+
+function judgeStart(first: number, from: number): AuditFinding[] {
+  if (first <= from) return [];
+  const message = `${eventsAre(from, first - 1)} not in the export, which begins with event ${first}.`;
+  return [finding("gap", message, from)];
 }
 
 /** Reads what is signed, and keeps what is wrong with it. */

@@ -1,10 +1,11 @@
 import { open, readFile } from "node:fs/promises";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { type AuditVerification, verifyAuditExport } from "../audit/verify-export.ts";
 
 interface Options {
   key: string[];
   checkpoint?: string[];
+  from: number;
 }
 
 const manual = `
@@ -19,6 +20,7 @@ export function verifyCommand(): Command {
     .argument("<export>", "the file that the export was written to")
     .requiredOption("--key <verifier key>", "a key that the log signs with; may be repeated", add)
     .option("--checkpoint <file>", "a checkpoint that you have saved; may be repeated", add)
+    .option("--from <number>", "the first event that must be there", numberOf, 1)
     .addHelpText("after", manual)
     .action(run);
 }
@@ -27,23 +29,36 @@ function add(value: string, values: string[] = []): string[] {
   return [...values, value];
 }
 
-async function run(file: string, { key: verifierKeys, checkpoint = [] }: Options): Promise<void> {
+function numberOf(value: string): number {
+  if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("It is the number of an event.");
+}
+
+async function run(
+  file: string,
+  { key: verifierKeys, checkpoint = [], from }: Options,
+): Promise<void> {
   const checkpoints = await Promise.all(
     checkpoint.map(async (name) => ({ name, text: await readFile(name, "utf8") })),
   );
   await using handle = await open(file);
   const lines = handle.readLines();
-  report(await verifyAuditExport({ lines, verifierKeys, checkpoints }));
+  report(await verifyAuditExport({ lines, verifierKeys, checkpoints, from }));
 }
 
 function report(verification: AuditVerification): void {
   const { isComplete, findings, from, to, organizationId, erased, droppedTo } = verification;
-  for (const { kind, message } of findings) process.stdout.write(`${kind}: ${message}\n`);
+  for (const { kind, message } of findings) print(`${kind}: ${message}`);
   if (isComplete) {
     const without = erased === 0 ? "" : `, ${erased} of them without personal data that was erased`;
     const events = `The audit log of ${organizationId}`;
-    process.stdout.write(`${events} is complete and unchanged from ${from} to ${to}${without}.\n`);
-    if (droppedTo > 0) process.stdout.write(`Bodies dropped up to ${droppedTo} by retention.\n`);
+    print(`${events} is complete and unchanged from ${from} to ${to}${without}.`);
+    if (droppedTo > 0) print(`Bodies dropped up to ${droppedTo} by retention.`);
   }
   process.exitCode = isComplete ? 0 : 1;
+}
+
+/** What a file says may be quoted, and must not give orders to a terminal. */
+function print(line: string): void {
+  process.stdout.write(`${line.replaceAll(/\p{Cc}/gu, "\ufffd")}\n`);
 }

@@ -150,7 +150,6 @@ export function unwrapApiKey(answer: { apiKey?: Message | undefined }): ApiKey {
   return toApiKey(present(answer.apiKey, "the API key"));
 }
 
-/** A key with its secret, which is kept out of logs, where whole objects are printed. */
 export function toIssuedApiKey(answer: {
   apiKey?: Message | undefined;
   secretKey: string;
