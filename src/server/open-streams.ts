@@ -8,7 +8,7 @@ import { shuttingDown, tooManyStreams } from "./refusals.ts";
 
 const intervalMs = 1_000;
 /** How long the caller of a stream that is ended may take to read what was sent, and why it is ended. */
-const lastWordsMs = 3_000;
+const lastWordsMs = 5_000;
 const maxStreamsOfPrincipal = 100;
 
 /** A stream under watch, until it is disposed of. */

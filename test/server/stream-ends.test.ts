@@ -176,9 +176,9 @@ describe("at its deadline, a stream ends in our words", () => {
 });
 
 describe("a caller that does not read", () => {
-  const total = 6_000;
+  const total = 2_000;
   /** Of each event, so that no buffer along the way has room for all. */
-  const reason = "x".repeat(4_000);
+  const reason = "x".repeat(12_000);
   const ways = [
     ["gRPC, gRPC server", beginHttp2, "grpcUrl", "application/grpc"],
     ["gRPC, HTTP server", beginHttp2, "httpUrl", "application/grpc"],
@@ -238,10 +238,10 @@ describe("a caller that does not read", () => {
     const answer = await beginTail(way);
     await stalled(before);
     await service.admin.apiKeys.revoke({ apiKeyId: key.apiKeyId });
-    await expect.poll(() => metric("pdaas_open_streams"), { timeout: 8_000 }).toBe(0);
+    await expect.poll(() => metric("pdaas_open_streams"), { timeout: 20_000 }).toBe(0);
     // What is on its way already is read, and then there is an end, told or not.
     answer.readable.resume();
-    await expect.poll(() => answer.readable.closed, { timeout: 8_000 }).toBe(true);
+    await expect.poll(() => answer.readable.closed, { timeout: 20_000 }).toBe(true);
     answer.drop();
     const revoked = "action = 'TailAuditEvents' and reason = 'API_KEY_REVOKED' and api_key_id = $1";
     await service.auditRows(revoked, [key.apiKeyId], 1);
@@ -254,18 +254,18 @@ describe("a caller that does not read", () => {
     const request = create(ExportAuditEventsRequestSchema, {
       format: AuditExportFormat.CSV,
       fromSequence: BigInt(first + 1),
-      toSequence: BigInt(first + 100),
+      toSequence: BigInt(first + 50),
     });
     const message = toBinary(ExportAuditEventsRequestSchema, request);
     const answer = await begin(way, "ExportAuditEvents", message);
     await expect.poll(() => metric(series)).toBe(before + 1);
     // Longer than a stream that is ended early is waited for.
-    await delay(4_000);
+    await delay(6_000);
     const body = Buffer.concat(await Array.fromAsync(answer.readable));
     const csv = envelopesIn(body)
       .filter(({ flags }) => flags === 0)
       .map(({ message }) => fromBinary(ExportAuditEventsResponseSchema, message).chunk);
-    expect(Buffer.concat(csv).toString().split(reason)).toHaveLength(101);
+    expect(Buffer.concat(csv).toString().split("\r\n")).toHaveLength(52);
     answer.drop();
   });
 
