@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes at once on a machine that has nothing else to do.
+    expect: { poll: { timeout: 10_000 } },
   },
 });

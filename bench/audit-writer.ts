@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AuditOutcome } from "../gen/pdaas/v1/audit_service_pb.ts";
 import { toEvent } from "../src/audit/entry.ts";
 import { auditLagSeconds, insertAuditEvents } from "../src/store/audit-pending.ts";
-import { type Database, openDatabase } from "../src/store/database.ts";
+import { type Database, openDatabase, type Queryable } from "../src/store/database.ts";
 import { answer, type Messages } from "./process.ts";
 
 const perSecond = 5_000;
@@ -43,17 +43,16 @@ async function measureLag(db: Database): Promise<Messages["lag"]> {
 /** @returns how many events that wait get their place in the log, per second */
 async function measureDrain(db: Database): Promise<number> {
   const organizationId = await findOrganizationId(db);
+  // All of it shows at once.
   await db.transaction().execute(async (tx) => {
-    // Sequencers wait for this.
-    await tx.selectFrom("audit_log").select("epoch").forUpdate().execute();
-    for (let i = 0; i < backlog; i += batchSize) await write(db, organizationId, batchSize);
+    for (let i = 0; i < backlog; i += batchSize) await write(tx, organizationId, batchSize);
   });
   const began = performance.now();
   while ((await auditLagSeconds(db)) > 0) await delay(5);
   return backlog / ((performance.now() - began) / 1_000);
 }
 
-async function write(db: Database, organizationId: string, count: number): Promise<void> {
+async function write(db: Queryable, organizationId: string, count: number): Promise<void> {
   const call = {
     organizationId,
     principal: undefined,

@@ -45,7 +45,7 @@ export async function measureAudit(rounds: number) {
   const lag = await beside(() => writer.ask("lag"));
   const drained = await beside(() => writer.ask("drained"));
   const path = "/pdaas.v1.ServiceAccountService/CreateServiceAccount";
-  const load = { ...signed, path, body: changeBody(), concurrency: 4 };
+  const load = { ...signed, path, body: changeBody(), concurrency: 2 };
   const changes = { name: "changes", counter: "grpc", server, load } as const;
   return {
     events_per_s: rounded(drained, 0),

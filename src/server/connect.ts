@@ -173,7 +173,8 @@ function cutOff(response: NodeResponse): void {
 function toCall(app: App, route: Route, context: HandlerContext, request: NodeRequest): Call {
   const authority = "authority" in request ? request.authority : (request.headers.host ?? "");
   const timeoutMs = context.timeoutMs();
-  const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  // Connect's own timer may ring a millisecond early, and that is no cancellation.
+  const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs - 1;
   const head = new NodeHead(request.method ?? "", authority, request.url ?? "", request.headers);
   return new Call({
     method: route.method,

@@ -8,7 +8,7 @@ import { shuttingDown, tooManyStreams } from "./refusals.ts";
 
 const intervalMs = 1_000;
 /** How long the caller of a stream that is ended may take to read what was sent, and why it is ended. */
-const lastWordsMs = 3_000;
+const lastWordsMs = 5_000;
 const maxStreamsOfPrincipal = 100;
 
 /** A stream under watch, until it is disposed of. */
@@ -64,7 +64,10 @@ export class OpenStreams {
     const rpc = call.method.action;
     return {
       sent: () => this.#messages.inc({ rpc }),
-      [Symbol.dispose]: () => this.#open.delete(stream),
+      [Symbol.dispose]: () => {
+        stream.leave();
+        this.#open.delete(stream);
+      },
     };
   }
 
@@ -91,14 +94,20 @@ class OpenStream {
   #isChecking = false;
   /** Whether something has changed since the check under way has begun. */
   #isDue = false;
+  readonly #onAbort: () => void;
 
   constructor(app: App, call: Call, cutOff: () => void) {
     this.#app = app;
     this.#call = call;
     this.organizationId = call.caller?.organizationId ?? "";
     this.principalId = call.caller?.id ?? "";
-    const onAbort = () => setTimeout(cutOff, lastWordsMs).unref();
-    call.signal.addEventListener("abort", onAbort, { once: true });
+    this.#onAbort = () => setTimeout(cutOff, lastWordsMs).unref();
+    call.signal.addEventListener("abort", this.#onAbort);
+  }
+
+  /** What was not ended early may be read as slowly as its caller likes. */
+  leave(): void {
+    this.#call.signal.removeEventListener("abort", this.#onAbort);
   }
 
   end(reason: ServiceError): void {

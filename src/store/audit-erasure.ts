@@ -11,7 +11,7 @@ export interface Erasure {
 }
 
 /** So many entries are looked at in one statement, none of which may take long. */
-const windowSize = 50_000;
+const windowSize = 5_000;
 
 /**
  * Erases the values and salts of a principal's personal data: all of its own events, and its own fields in

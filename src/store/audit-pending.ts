@@ -19,7 +19,7 @@ export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]):
 /** How long the event that waits longest has waited for its number, in seconds; 0 when none waits. */
 export async function auditLagSeconds(db: Queryable): Promise<number> {
   const { rows } = await sql<{ lag: number | null }>`
-    select greatest(extract(epoch from clock_timestamp() - time), 0)::float8 as lag
+    select greatest(extract(epoch from clock_timestamp() - write_time), 0)::float8 as lag
     from audit_pending order by position limit 1`.execute(db);
   return rows[0]?.lag ?? 0;
 }

@@ -313,6 +313,8 @@ export type PersonalValues = Record<string, { salt: string; value: string }>;
 /** Recorded in the transaction of the change itself, and not sequenced yet. */
 interface AuditPendingTable extends AuditEventColumns {
   position: Generated<number>;
+  /** Of several that were counted, later than they happened. */
+  write_time: Generated<Date>;
 }
 
 /** Partitioned by month. */

@@ -33,7 +33,7 @@ if (hasGo) {
     expect(run("vectors")).toBe(vectors);
   });
 
-  test("Go accepts every proof, and notes of new keys", () => {
+  test("Go accepts every proof, and notes of new keys", { timeout: 180_000 }, () => {
     const claims = [...proofs(300), ...notes(50)];
     const input = claims.map((claim) => JSON.stringify(claim)).join("\n");
     const counts = { inclusion: 45_150, consistency: 45_150, note: 50 };

@@ -233,6 +233,23 @@ test("the secret is handed out once, kept sealed, and replaced", async () => {
   await remove(auditSinkId);
 });
 
+test("a sink whose secret cannot be opened is left alone for a while, and holds up no other", async () => {
+  await using receiver = await Receiver.start();
+  await using good = await Receiver.start();
+  const broken = await sinkOf(receiver, { actions: ["Broken"] });
+  const id = await sinkOf(good, { actions: ["Broken"] });
+  await service.database.query("update audit_sinks set sealed_secret = 'x' where id = $1", [
+    broken,
+  ]);
+  await recordEvents(service, 1, { action: "Broken" });
+  const faults = () => service.log.filter((line) => line.includes("unknown format"));
+  await expect.poll(() => faults().length, patience).toBe(1);
+  await expect.poll(() => good.sequences.length, patience).toBe(1);
+  expect(receiver.posts).toEqual([]);
+  expect(faults()).toHaveLength(1);
+  for (const each of [broken, id]) await remove(each);
+});
+
 test("several processes deliver to a sink one at a time, and each event once", async () => {
   await using receiver = await Receiver.start();
   const others = [await service.replica(), await service.replica()];

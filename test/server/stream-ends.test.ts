@@ -3,6 +3,9 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
+  AuditExportFormat,
+  ExportAuditEventsRequestSchema,
+  ExportAuditEventsResponseSchema,
   TailAuditEventsRequestSchema,
   TailAuditEventsResponseSchema,
 } from "../../gen/pdaas/v1/audit_service_pb.ts";
@@ -173,16 +176,19 @@ describe("at its deadline, a stream ends in our words", () => {
 });
 
 describe("a caller that does not read", () => {
-  const total = 6_000;
+  const total = 2_000;
   /** Of each event, so that no buffer along the way has room for all. */
-  const reason = "x".repeat(4_000);
-  const ways = {
-    "gRPC, gRPC server": () => begin(beginHttp2, service.grpcUrl, "application/grpc"),
-    "gRPC, HTTP server": () => begin(beginHttp2, service.httpUrl, "application/grpc"),
-    "Connect over HTTP/1.1": () => begin(beginHttp, service.httpUrl, "application/connect+proto"),
-    "Connect over HTTP/2": () => begin(beginHttp2, service.httpUrl, "application/connect+proto"),
-    "gRPC-Web over HTTP/1.1": () => begin(beginHttp, service.httpUrl, "application/grpc-web+proto"),
-  };
+  const reason = "x".repeat(12_000);
+  const ways = [
+    ["gRPC, gRPC server", beginHttp2, "grpcUrl", "application/grpc"],
+    ["gRPC, HTTP server", beginHttp2, "httpUrl", "application/grpc"],
+    ["Connect over HTTP/1.1", beginHttp, "httpUrl", "application/connect+proto"],
+    ["Connect over HTTP/2", beginHttp2, "httpUrl", "application/connect+proto"],
+    ["gRPC-Web over HTTP/1.1", beginHttp, "httpUrl", "application/grpc-web+proto"],
+  ] as const;
+  type Way = readonly [string, typeof beginHttp, "grpcUrl" | "httpUrl", string];
+  /** Those that take what a slow caller does not read yet out of the server's hands. */
+  const buffering = [ways[0], ways[2], ways[4]];
   const sent = () => metric('pdaas_stream_messages_total{rpc="TailAuditEvents"}');
   let first: number;
 
@@ -196,10 +202,15 @@ describe("a caller that does not read", () => {
     await service.auditRows("reason = $1", [reason], total);
   });
 
-  function begin(how: typeof beginHttp, origin: string, type: string): Promise<SlowAnswer> {
+  function begin([, how, server, type]: Way, rpc: string, message: Uint8Array) {
+    const url = `${service[server]}/pdaas.v1.AuditService/${rpc}`;
+    const body = envelope(message);
+    return how(url, signedHeaders(key, url, type, body), body);
+  }
+
+  function beginTail(way: Way): Promise<SlowAnswer> {
     const request = create(TailAuditEventsRequestSchema, { afterSequence: BigInt(first) });
-    const body = envelope(toBinary(TailAuditEventsRequestSchema, request));
-    return how(origin + path, signedHeaders(key, origin + path, type, body), body);
+    return begin(way, "TailAuditEvents", toBinary(TailAuditEventsRequestSchema, request));
   }
 
   /** How many messages were taken of the stream, when no more are. */
@@ -212,9 +223,9 @@ describe("a caller that does not read", () => {
     }
   }
 
-  test.each(Object.keys(ways))("is not read ahead for: %s", async (way) => {
+  test.each(ways)("is not read ahead for: %s", async (...way) => {
     const before = await sent();
-    const answer = await (ways[way as keyof typeof ways] as () => Promise<SlowAnswer>)();
+    const answer = await beginTail(way);
     expect(await stalled(before)).toBeLessThan(total / 2);
     const sequences = await readAll(answer, total);
     expect(sequences).toEqual(Array.from({ length: total }, (_, i) => first + 1 + i));
@@ -222,23 +233,45 @@ describe("a caller that does not read", () => {
     await expect.poll(() => metric("pdaas_open_streams")).toBe(0);
   });
 
-  test.each(Object.keys(ways))("is cut off once its key is revoked: %s", async (way) => {
+  test.each(ways)("is cut off once its key is revoked: %s", async (...way) => {
     const before = await sent();
-    const answer = await (ways[way as keyof typeof ways] as () => Promise<SlowAnswer>)();
+    const answer = await beginTail(way);
     await stalled(before);
     await service.admin.apiKeys.revoke({ apiKeyId: key.apiKeyId });
-    await expect.poll(() => metric("pdaas_open_streams"), { timeout: 8_000 }).toBe(0);
+    await expect.poll(() => metric("pdaas_open_streams"), { timeout: 20_000 }).toBe(0);
     // What is on its way already is read, and then there is an end, told or not.
     answer.readable.resume();
-    await expect.poll(() => answer.readable.closed, { timeout: 8_000 }).toBe(true);
+    await expect.poll(() => answer.readable.closed, { timeout: 20_000 }).toBe(true);
     answer.drop();
     const revoked = "action = 'TailAuditEvents' and reason = 'API_KEY_REVOKED' and api_key_id = $1";
     await service.auditRows(revoked, [key.apiKeyId], 1);
   });
 
-  test.each(Object.keys(ways))("may leave, and that is no fault of ours: %s", async (way) => {
+  test.each(buffering)("has all of a stream that has ended, however late: %s", async (...way) => {
+    const server = way[2] === "grpcUrl" ? "grpc" : "http";
+    const series = `pdaas_calls_total{rpc="ExportAuditEvents",server="${server}",reason="OK"}`;
+    const before = await metric(series);
+    const request = create(ExportAuditEventsRequestSchema, {
+      format: AuditExportFormat.CSV,
+      fromSequence: BigInt(first + 1),
+      toSequence: BigInt(first + 50),
+    });
+    const message = toBinary(ExportAuditEventsRequestSchema, request);
+    const answer = await begin(way, "ExportAuditEvents", message);
+    await expect.poll(() => metric(series)).toBe(before + 1);
+    // Longer than a stream that is ended early is waited for.
+    await delay(6_000);
+    const body = Buffer.concat(await Array.fromAsync(answer.readable));
+    const csv = envelopesIn(body)
+      .filter(({ flags }) => flags === 0)
+      .map(({ message }) => fromBinary(ExportAuditEventsResponseSchema, message).chunk);
+    expect(Buffer.concat(csv).toString().split("\r\n")).toHaveLength(52);
+    answer.drop();
+  });
+
+  test.each(ways)("may leave, and that is no fault of ours: %s", async (...way) => {
     const before = await sent();
-    const answer = await (ways[way as keyof typeof ways] as () => Promise<SlowAnswer>)();
+    const answer = await beginTail(way);
     await stalled(before);
     answer.drop();
     await expect.poll(() => metric("pdaas_open_streams")).toBe(0);

@@ -25,15 +25,18 @@ const maxAttempts = 12;
 const firstDelayMs = 1_000;
 const maxDelayMs = 10 * 60_000;
 
-/** Delivers to a sink that is held what is next, once, and lets go of it. */
+/**
+ * Delivers to a sink that is held what is next, once, and lets go of it. After a fault of our own it is held
+ * until the lease ends, so that the same is not tried again and again.
+ */
 export async function serveSink(app: App, sink: HeldSink, signal: AbortSignal): Promise<void> {
   try {
     const retry = await findRetry(app.db, sink.id);
     if (retry !== undefined) await tryAgain(app, sink, retry, signal);
     else await deliverNext(app, sink, signal);
   } catch (error) {
-    await releaseSink(app.db, sink);
     if (!signal.aborted) throw error;
+    await releaseSink(app.db, sink);
   }
 }
 

@@ -36,8 +36,12 @@ export class SinkDeliverer {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        if (this.#serving.size >= maxServed) await Promise.race(this.#serving);
-        else if (!(await this.#serveOne())) await this.#pause(idleMs);
+        if (this.#serving.size >= maxServed) {
+          await Promise.race(this.#serving);
+        } else if (!(await this.#serveOne())) {
+          // A sink that was served may have more to be delivered.
+          await Promise.race([this.#pause(idleMs), ...this.#serving]);
+        }
       } catch (error) {
         this.#warn(error);
         await this.#pause(retryMs);

@@ -38,6 +38,7 @@ const statements = [
   // Every row is deleted soon after it was inserted, so this is vacuumed by number and not by share.
   `create table audit_pending (
     position bigint generated always as identity primary key,
+    write_time timestamptz not null default clock_timestamp(),
     ${columns},
     unique (id),
     foreign key (organization_id) references organizations (id)
