@@ -105,7 +105,7 @@ async function attachPolicies(app: App, organizationId: string): Promise<void> {
   const json = JSON.stringify(policies);
   await sql`
     insert into policies (id, organization_id, name, description, text, statements)
-    select p ->> 'id', ${organizationId}, p ->> 'name', '', p ->> 'text', p -> 'statements'
+    select p ->> 'id', ${organizationId}, p ->> 'name', '', p ->> 'text', (p -> 'statements')::json
     from jsonb_array_elements(${json}::jsonb) as p`.execute(app.db);
   await sql`
     insert into policy_attachments (organization_id, policy_id, target_id)

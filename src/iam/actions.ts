@@ -1,6 +1,6 @@
 import type { SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { judgedMethods } from "./schema.ts";
-import type { EntityUid } from "./statement.ts";
+import { type EntityUid, namedActions, type Statement } from "./statement.ts";
 
 /** All actions that there are for an organization: the service's, and those of its applications. */
 export interface Universe {
@@ -75,4 +75,12 @@ function withMembers(
   found.add(name);
   for (const member of members.get(name) ?? []) withMembers(member, members, found);
   return found;
+}
+
+/** The actions that a statement is about, by their names; undefined for all. */
+export function actionsOf(statement: Statement, universe: Universe): string[] | undefined {
+  const named = namedActions(statement);
+  // An action may be a group as well: by == it is meant alone.
+  if (statement.json.action.op === "==") return named?.map(actionName);
+  return named?.flatMap((uid) => universe.expand(uid));
 }

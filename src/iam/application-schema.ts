@@ -5,7 +5,7 @@ import { LRUCache } from "lru-cache";
 import { invalidFields, type ServiceError } from "../errors.ts";
 import { CedarFault } from "./cedar.ts";
 import { cedar, schemas, scratch } from "./engine.ts";
-import { describe } from "./policy-text.ts";
+import { describe, isTooDeep } from "./policy-text.ts";
 import { contractSchema, contractText } from "./schema.ts";
 
 /** What an organization's applications declare, and the whole schema with it. */
@@ -44,6 +44,7 @@ export function organizationSchema(text: string): OrganizationSchema {
 export function readApplicationSchema(text: string, field: string): OrganizationSchema {
   if (text.trim() === "") return nothing;
   const invalid = (description: string) => invalidFields([{ field, description }]);
+  if (isTooDeep(text)) throw invalid("is nested too deeply");
   const { "": own, ...application } = parse(text, invalid);
   if (!isDeepStrictEqual(namesIn(own), namesIn(contractSchema[""]))) {
     throw invalid("must declare everything in a namespace, such as namespace Shop { … }");

@@ -61,7 +61,10 @@ export function decide(question: Question, lookUp: LookUp): Decision | Promise<D
   return lookUp(needed).then((entities) => remember(ask(question, plan, entities)));
 }
 
-/** The same, asked of Cedar whatever is known already. */
+/**
+ * The same, asked of Cedar whatever is known already, and not remembered: for a transaction, which may
+ * see what is never committed.
+ */
 export async function decideAfresh(question: Question, lookUp: LookUp): Promise<Decision> {
   const { principal, action, permission } = question;
   const plan = principal.policies.planOf(action, permission);
@@ -175,16 +178,21 @@ function contextOf(
   return Object.fromEntries(Object.entries(all).filter(([name]) => read.has(name)));
 }
 
+export interface AuthorizeOptions {
+  decider?: typeof decide | typeof decideAfresh;
+  /** Told of what the policies say, whatever that is. */
+  decided?: (decision: Decision) => void;
+}
+
 /**
  * Whether a principal may make a call.
- * @param decided told of what the policies say, whatever that is
  * @returns a promise only where something had to be looked up
  * @throws ServiceError PERMISSION_DENIED, naming the permission that is missing
  */
 export function authorize(
   question: Question,
   lookUp: LookUp,
-  decided: (decision: Decision) => void = () => {},
+  { decider = decide, decided = () => {} }: AuthorizeOptions = {},
 ): Promise<void> | undefined {
   const { principal, action, permission } = question;
   if (!isWithin(principal.permissionLimit, permission)) throw permissionMissing(action, permission);
@@ -192,7 +200,7 @@ export function authorize(
     decided(decision);
     if (!decision.permitted) throw permissionMissing(action, permission);
   };
-  const decision = decide(question, lookUp);
+  const decision = decider(question, lookUp);
   if (decision instanceof Promise) return decision.then(ensure);
   ensure(decision);
   return undefined;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clause, PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { Code, ServiceError } from "../errors.ts";
-import { groupsOfAction, type Universe } from "./actions.ts";
+import { actionsOf, groupsOfAction, type Universe } from "./actions.ts";
 import { uidOfPrincipal } from "./authorize.ts";
 import { isWithin } from "./permissions.ts";
 import type { Principal } from "./principal.ts";
@@ -66,7 +66,7 @@ function lackingOf(
 ): string[] {
   // What a principal may do already, it may also do by another of its keys.
   const isOwn = holderId === caller.id;
-  return actionsOf(given, universe)
+  return (actionsOf(given, universe) ?? [everything])
     .flatMap((action) => narrowed(action, limit, universe))
     .filter((action) => {
       if (!isWithin(caller.permissionLimit, ...groupsOfAction(action, universe))) return true;
@@ -79,12 +79,6 @@ function lackingOf(
       );
     })
     .map((action) => universe.permissionOf(action) ?? action);
-}
-
-/** The actions that a statement is about, each by its name; `*` for all. */
-function actionsOf(statement: Statement, universe: Universe): string[] {
-  const named = namedActions(statement);
-  return named === undefined ? [everything] : named.flatMap((uid) => universe.expand(uid));
 }
 
 /** The actions that a key's limit leaves of one, which may be all. */
@@ -111,12 +105,25 @@ function covers(
   );
 }
 
+/** Whether a part of a statement names a group, or asks whether something is in what it does not name. */
+export function maySpeakOf(part: unknown, groupId: string): boolean {
+  if (typeof part !== "object" || part === null) return part === groupId;
+  return Object.entries(part).some(
+    ([key, value]) => (key === "in" && isOpen(value)) || maySpeakOf(value, groupId),
+  );
+}
+
+/** Whether the right operand of `in` is more than entities by name. */
+function isOpen({ right }: { right?: unknown }): boolean {
+  return right !== undefined && JSON.stringify(right).includes('"Var"');
+}
+
 /**
  * What a statement that names a group may come to permit to whoever joins or leaves it: what it says of
  * that group may hold or not, and so is left out.
  */
 export function withoutGroup(statement: Statement, groupId: string): Statement {
-  const names = (part: unknown) => JSON.stringify(part).includes(JSON.stringify(groupId));
+  const names = (part: unknown) => maySpeakOf(part, groupId);
   const { json } = statement;
   const resource = names(json.resource) ? ({ op: "All" } as const) : json.resource;
   const conditions = json.conditions.filter((clause) => !names(clause));
@@ -124,11 +131,11 @@ export function withoutGroup(statement: Statement, groupId: string): Statement {
 }
 
 function concerns(own: Statement, action: string, universe: Universe): boolean {
-  const named = namedActions(own);
+  const named = actionsOf(own, universe);
   if (named === undefined) return true;
   // For all actions, one that names some says less; and one that forbids some says enough.
   if (action === everything) return forbids(own);
-  return named.some((uid) => universe.expand(uid).includes(action));
+  return named.includes(action);
 }
 
 /** Whether a statement's scope has the principal in it. */
@@ -170,8 +177,15 @@ function coversResource({ resource: own }: PolicyJson, { resource: given }: Poli
 function coversConditions(own: Statement, given: Statement): boolean {
   if (own.json.conditions.length === 0) return true;
   if (isPersonal(own)) return false;
-  const has = (clause: Clause) => given.json.conditions.some((c) => isDeepStrictEqual(c, clause));
+  const has = (clause: Clause) =>
+    !hasInexactNumber(clause) && given.json.conditions.some((c) => isDeepStrictEqual(c, clause));
   return own.json.conditions.every(has);
+}
+
+/** Whether there is a number that JSON may have rounded: two of them may look alike. */
+function hasInexactNumber(node: unknown): boolean {
+  if (typeof node === "number") return !Number.isSafeInteger(node);
+  return typeof node === "object" && node !== null && Object.values(node).some(hasInexactNumber);
 }
 
 /** Whether a statement that forbids the caller something forbids the holder the same. */

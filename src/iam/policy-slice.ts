@@ -1,4 +1,5 @@
 import type { EntityJson, EntityUidJson } from "@cedar-policy/cedar-wasm/nodejs";
+import { CedarFault } from "./cedar.ts";
 import { cedar, policySets } from "./engine.ts";
 import { Scope } from "./scope.ts";
 import { type EntityUid, namedActions, type Reads, type Statement } from "./statement.ts";
@@ -58,11 +59,11 @@ export class PolicySlice {
 
   /** @throws Error when Cedar cannot answer: nothing is permitted then */
   decide(request: Request): Decision {
-    if (this.#isBroken) throw new Error("these policies have broken Cedar before");
+    if (this.#isBroken) throw new CedarFault("these policies have broken Cedar before");
     try {
       return this.#ask(request);
     } catch (error) {
-      this.#isBroken ||= (error as Error).name === "CedarFault";
+      this.#isBroken ||= error instanceof CedarFault;
       throw error;
     }
   }

@@ -1,10 +1,13 @@
-import type { DetailedError, SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
+import type { DetailedError, PolicyJson, SchemaJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { type FieldViolation, invalidFields } from "../errors.ts";
 import { CedarFault } from "./cedar.ts";
 import { scratch } from "./engine.ts";
 
 /** Deeper than anybody writes; far more breaks Cedar. */
 const maxNesting = 30;
+/** Of a statement in Cedar's JSON form, in which a chain of operators is as deep as it is long. */
+const maxDepth = 150;
+const maxConditions = 30;
 
 /**
  * Holds that a policy can be read, and means something under a schema.
@@ -19,9 +22,19 @@ export function ensureValidPolicy(text: string, schema: SchemaJson<string>, fiel
   );
 }
 
-/** What is wrong with a policy, each with its place; nothing for a valid one. */
+/** What is wrong with a policy, each with its place and told once; nothing for a valid one. */
 export function faultsOf(text: string, schema: SchemaJson<string>): string[] {
-  if (nestingOf(text) > maxNesting) {
+  // Cedar tells what is wrong for each action and each type that it is wrong for.
+  const byPlace = new Map<string, string>();
+  for (const fault of allFaultsOf(text, schema)) {
+    const place = /^line \d+, column \d+/.exec(fault)?.[0] ?? fault;
+    if (!byPlace.has(place)) byPlace.set(place, fault);
+  }
+  return [...byPlace.values()];
+}
+
+function allFaultsOf(text: string, schema: SchemaJson<string>): string[] {
+  if (isTooDeep(text)) {
     return [`is nested more than ${maxNesting} levels deep; split it into several statements`];
   }
   try {
@@ -42,10 +55,8 @@ export function faultsOf(text: string, schema: SchemaJson<string>): string[] {
       return statements.flatMap((statement) => {
         const parsed = module.policyToJson(statement);
         if (parsed.type === "failure") return parsed.errors.map((error) => describe(error, text));
-        const looksAt = parsed.json.conditions
-          .map(({ body }) => literalLookedAt(body))
-          .find(Boolean);
-        return looksAt === undefined ? [] : [unknowable(statement, text, looksAt)];
+        const fault = faultOf(parsed.json);
+        return fault === undefined ? [] : [`line ${lineOf(statement, text)}: ${fault}`];
       });
     });
   } catch (error) {
@@ -84,20 +95,34 @@ function literalIn(node: unknown): string | undefined {
     .find((found) => found !== undefined);
 }
 
-function unknowable(statement: string, text: string, entity: string): string {
-  const offset = Buffer.byteLength(text.slice(0, text.indexOf(statement)));
-  return `line ${placeOf(text, offset)}: looks at ${entity}, and only principal, resource and context can be looked at (put it to the right of in or ==)`;
+/** What Cedar lets pass, and is wrong with a statement all the same. */
+function faultOf({ conditions }: PolicyJson): string | undefined {
+  if (conditions.length > maxConditions || depthOf(conditions) > maxDepth) {
+    return "is too long a chain; split it into several statements, or use contains of a set";
+  }
+  const entity = conditions.map(({ body }) => literalLookedAt(body)).find(Boolean);
+  if (entity === undefined) return undefined;
+  return `looks at ${entity}, and only principal, resource and context can be looked at (put it to the right of in or ==)`;
 }
 
-/** How deep brackets are nested, at most. Those in texts count too, which errs on the safe side. */
-function nestingOf(text: string): number {
+function depthOf(node: unknown): number {
+  if (typeof node !== "object" || node === null) return 0;
+  return 1 + Object.values(node).reduce((most: number, inner) => Math.max(most, depthOf(inner)), 0);
+}
+
+function lineOf(statement: string, text: string): string {
+  return placeOf(text, Buffer.byteLength(text.slice(0, text.indexOf(statement))));
+}
+
+/** Whether brackets are nested too deeply. Those in texts count too, which errs on the safe side. */
+export function isTooDeep(text: string): boolean {
   let depth = 0;
   let deepest = 0;
   for (const character of text) {
     if ("([{".includes(character)) deepest = Math.max(deepest, ++depth);
     else if (")]}".includes(character)) depth = Math.max(0, depth - 1);
   }
-  return deepest;
+  return deepest > maxNesting;
 }
 
 /** A fault of Cedar's, with the place in the text. */

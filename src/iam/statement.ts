@@ -136,6 +136,7 @@ function collect(
 
 /** The attribute of `context.attribute` and `context has attribute`. */
 function contextAttribute(operands: unknown): string | undefined {
+  if (typeof operands !== "object" || operands === null) return undefined;
   const { left, attr } = operands as { left?: { Var?: unknown }; attr?: unknown };
   if (left?.Var !== "context") return undefined;
   const first = Array.isArray(attr) ? attr[0] : attr;
@@ -143,7 +144,7 @@ function contextAttribute(operands: unknown): string | undefined {
 }
 
 /** What says of a context whose call it is. */
-const personalContext = ["apiKey", "account", wholeContext];
+const personalContext = ["apiKey", "account", "authentication", wholeContext];
 
 /** Whether the conditions of a statement mean another thing for another principal. */
 export function isPersonal({ json: { conditions } }: Statement): boolean {
@@ -151,4 +152,38 @@ export function isPersonal({ json: { conditions } }: Statement): boolean {
   const context = new Set<string>();
   for (const { body } of conditions) collect(body, found, context);
   return found.principal || personalContext.some((name) => context.has(name));
+}
+
+/** Whether a statement looks at the calling key beyond its labels, such as at which one it is. */
+export function looksAtKey({ json: { conditions } }: Statement): boolean {
+  return conditions.some(({ body }) => looksBeyondLabels(body));
+}
+
+const ofLabels = ["hasTag", "getTag"];
+
+function looksBeyondLabels(node: unknown): boolean {
+  if (typeof node !== "object" || node === null) return false;
+  return Object.entries(node).some(([key, value]) => {
+    const { left } = value as { left?: Record<string, unknown> };
+    if (ofLabels.includes(key) && contextAttribute(left?.["."]) === "apiKey") {
+      return looksBeyondLabels((value as { right: unknown }).right);
+    }
+    if (key === "has" && contextAttribute(value) === "apiKey") return false;
+    if (key === "." && contextAttribute(value) === "apiKey") return true;
+    if (key === "Var") return value === "context";
+    return contextAttribute(value) === undefined && looksBeyondLabels(value);
+  });
+}
+
+/** Whether a statement looks at the labels of what it is about. */
+export function looksAtLabels({ json: { conditions } }: Statement): boolean {
+  return conditions.some(({ body }) => readsTags(body));
+}
+
+function readsTags(node: unknown): boolean {
+  if (typeof node !== "object" || node === null) return false;
+  return Object.entries(node).some(([key, value]) => {
+    if (!ofLabels.includes(key)) return readsTags(value);
+    return contextAttribute((value as { left?: Record<string, unknown> }).left?.["."]) !== "apiKey";
+  });
 }

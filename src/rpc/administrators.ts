@@ -1,10 +1,12 @@
 import { userPrincipal } from "../auth/principals.ts";
 import { Code, ServiceError } from "../errors.ts";
-import { decide } from "../iam/authorize.ts";
+import { decideAfresh, type LookUp, type Question } from "../iam/authorize.ts";
 import { isAdministrator } from "../iam/boundary.ts";
+import { CedarFault } from "../iam/cedar.ts";
 import { administratorPolicyId } from "../iam/managed-policies.ts";
 import type { Principal } from "../iam/principal.ts";
 import { judgedMethods } from "../iam/schema.ts";
+import { forbids } from "../iam/statement.ts";
 import type { Transaction } from "../store/database.ts";
 import { findUserMember, listActiveUserMembers } from "../store/members.ts";
 import type { Call } from "./call.ts";
@@ -43,16 +45,32 @@ async function canRecover(tx: Transaction, call: Call, principal: Principal): Pr
   const { address, requestId, time } = call;
   const circumstances = { address, requestId, time, authentication: "session" } as const;
   const lookUp = lookUpIn(tx, organizationId);
+  // What forbids something is what may have to be taken back.
+  const forbidding = principal.policies.statements.filter(forbids).map(({ policyId }) => policyId);
   for (const { action, access, judgedBy } of recovery) {
-    const resource =
+    const resources =
       judgedBy === undefined
-        ? { type: "Organization", id: organizationId }
-        : { type: judgedBy.type, id: administratorPolicyId };
+        ? [{ type: "Organization", id: organizationId }]
+        : [...new Set([administratorPolicyId, ...forbidding])].map((id) => {
+            return { type: judgedBy.type, id };
+          });
     const { permission } = access;
-    const question = { principal, action, permission, resource, circumstances };
-    if (!(await decide(question, lookUp)).permitted) return false;
+    for (const resource of resources) {
+      const question = { principal, action, permission, resource, circumstances };
+      if (!(await isPermitted(question, lookUp))) return false;
+    }
   }
   return true;
+}
+
+/** Policies that break Cedar permit nothing. */
+async function isPermitted(question: Question, lookUp: LookUp): Promise<boolean> {
+  try {
+    return (await decideAfresh(question, lookUp)).permitted;
+  } catch (error) {
+    if (error instanceof CedarFault) return false;
+    throw error;
+  }
 }
 
 function nobodyLeft(): ServiceError {

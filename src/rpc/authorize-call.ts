@@ -1,4 +1,5 @@
-import { authorize } from "../iam/authorize.ts";
+import { type AuthorizeOptions, authorize, decide } from "../iam/authorize.ts";
+import type { Decision } from "../iam/policy-slice.ts";
 import type { EntityUid } from "../iam/statement.ts";
 import type { Queryable } from "../store/database.ts";
 import { typeOf } from "../store/entities.ts";
@@ -10,7 +11,11 @@ import { lookUpIn } from "./entities.ts";
  * @returns a promise only where something had to be looked up
  * @throws ServiceError PERMISSION_DENIED
  */
-export function authorizeCall(call: Call, db: Queryable): Promise<void> | undefined {
+export function authorizeCall(
+  call: Call,
+  db: Queryable,
+  decider: AuthorizeOptions["decider"] = decide,
+): Promise<void> | undefined {
   const { principal, method, judgedId } = call;
   const { permission } = method.access;
   if (permission === "") return undefined;
@@ -21,9 +26,10 @@ export function authorizeCall(call: Call, db: Queryable): Promise<void> | undefi
     resource: resourceOf(call, judgedId),
     circumstances: call,
   };
-  return authorize(question, lookUpIn(db, principal.organizationId), (decision) => {
+  const decided = (decision: Decision) => {
     call.decision = decision;
-  });
+  };
+  return authorize(question, lookUpIn(db, principal.organizationId), { decider, decided });
 }
 
 function resourceOf({ method, principal }: Call, id: string): EntityUid {

@@ -4,15 +4,21 @@ import { serviceAccountPrincipal, userPrincipal } from "../auth/principals.ts";
 import { notFound } from "../errors.ts";
 import { universeOf } from "../iam/actions.ts";
 import { organizationSchema } from "../iam/application-schema.ts";
-import { ensureCovers, type Grant, withoutGroup } from "../iam/boundary.ts";
+import { ensureCovers, type Grant, maySpeakOf, withoutGroup } from "../iam/boundary.ts";
 import { directStatements } from "../iam/managed-policies.ts";
 import type { PolicySlice } from "../iam/policy-slice.ts";
 import type { Principal } from "../iam/principal.ts";
-import { forbids, type Statement, wholeContext } from "../iam/statement.ts";
+import {
+  forbids,
+  looksAtKey,
+  looksAtLabels,
+  type Statement,
+  wholeContext,
+} from "../iam/statement.ts";
 import { findApiKey } from "../store/api-keys.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { findPoliciesOf, findServiceAccountMember, findUserMember } from "../store/members.ts";
-import { findApplicationSchema, findPoliciesNaming } from "../store/policies.ts";
+import { findApplicationSchema, findPoliciesSaying } from "../store/policies.ts";
 import type { Call } from "./call.ts";
 import { ensureMayEmpowerOthers } from "./empower-others.ts";
 
@@ -80,11 +86,25 @@ export async function ensureMayRelabel(
   empowered: Empowered,
 ): Promise<void> {
   const { policies } = await findPrincipal(tx, call.principal.organizationId, empowered.memberId);
+  await ensureMayGrant(tx, call, { statements: await givenByLabels(tx, call) });
   const reading = policies.statements.filter(readsKey);
   if (reading.length === 0) return;
   await ensureMayEmpower(tx, call, empowered);
   const limit = empowered.limit ? new Set(empowered.limit) : null;
   await ensureMayGrant(tx, call, { statements: freedBy(reading), limit });
+}
+
+/** What may be done to a key, whoever does it, by its labels alone. */
+async function givenByLabels(tx: Transaction, call: Call): Promise<Statement[]> {
+  const { organizationId } = call.principal;
+  const reading = readStatements(await findPoliciesSaying(tx, organizationId, ['Tag":']));
+  return reading.filter(looksAtLabels).map((statement) => {
+    const { json } = statement;
+    const conditions = json.conditions.filter(
+      (clause) => !looksAtLabels({ ...statement, json: { ...json, conditions: [clause] } }),
+    );
+    return { ...statement, json: { ...json, effect: "permit", conditions } };
+  });
 }
 
 /** Whether no policy can tell a key with these labels from the one that calls. */
@@ -95,6 +115,7 @@ async function countsAlike(
   labels: Record<string, string> | undefined,
 ): Promise<boolean> {
   if (principal.apiKeyId === "" || labels === undefined || !statements.some(readsKey)) return true;
+  if (statements.some(looksAtKey)) return false;
   const own = await findApiKey(tx, principal.organizationId, principal.apiKeyId);
   return isDeepStrictEqual({ ...own?.labels }, { ...labels });
 }
@@ -115,10 +136,10 @@ export async function ensureMayRegroup(
   attached: readonly Statement[],
 ): Promise<void> {
   const { organizationId } = call.principal;
-  const naming = readStatements(await findPoliciesNaming(tx, organizationId, groupId));
-  const quoted = JSON.stringify(groupId);
+  const texts = [groupId, '"in":{"left"'];
+  const naming = readStatements(await findPoliciesSaying(tx, organizationId, texts));
   const statements = naming
-    .filter(({ json }) => JSON.stringify(json).includes(quoted))
+    .filter(({ json }) => maySpeakOf(json, groupId))
     .map((statement) => withoutGroup(statement, groupId));
   await ensureMayGrant(tx, call, { statements });
   if (statements.length + attached.length > 0) await ensureMayEmpowerOthers(tx, call, memberId);

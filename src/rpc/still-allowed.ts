@@ -1,6 +1,7 @@
 import { Allowlists } from "../auth/allowlists.ts";
 import { userPrincipal } from "../auth/principals.ts";
 import { sessionEnded } from "../auth/sessions.ts";
+import { decideAfresh } from "../iam/authorize.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { findSessionUser } from "../store/sessions.ts";
 import { admitAddress } from "./admit-address.ts";
@@ -25,7 +26,7 @@ export async function ensureStillAllowed(
   if (sessionId !== "") await readUser(app, tx, call, sessionId);
   else if (call.signed === undefined || epoch <= (call.credential?.principal.epoch ?? 0)) return;
   else admitCredential(app, call, await app.credentials.readIn(tx, call.signed.accessKey), true);
-  await authorizeCall(call, tx);
+  await authorizeCall(call, tx, decideAfresh);
 }
 
 /**

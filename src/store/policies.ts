@@ -52,11 +52,11 @@ export function policiesOf(
         where group_members.organization_id = ${organizationId} and member_id = ${memberId})))`;
 }
 
-/** Attached policies whose statements have a text in them, such as an identifier: see policiesOf. */
-export async function findPoliciesNaming(
+/** Attached policies in whose statements, as they are stored, one of some texts stands: see policiesOf. */
+export async function findPoliciesSaying(
   db: Queryable,
   organizationId: string,
-  text: string,
+  texts: string[],
 ): Promise<string | null> {
   const { rows } = await sql<{ policies: string | null }>`
     select json_agg(json_build_array(policy_id, target_id, policies.name, policies.statements))::text
@@ -64,7 +64,8 @@ export async function findPoliciesNaming(
     from policy_attachments join policies
       on policies.id = policy_id and policies.organization_id = policy_attachments.organization_id
     where policy_attachments.organization_id = ${organizationId}
-      and position(${text} in policies.statements::text) > 0`.execute(db);
+      and exists (select from unnest(${texts}::text[]) as said
+        where position(said in policies.statements::text) > 0)`.execute(db);
   return rows[0]?.policies ?? null;
 }
 

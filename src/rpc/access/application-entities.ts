@@ -5,6 +5,8 @@ import { entityOf } from "../../iam/policy-slice.ts";
 import type { EntityUid } from "../../iam/statement.ts";
 
 const maxDepth = 8;
+/** Of one entity, or of a context: Cedar takes a while over each. */
+const maxValues = 2_000;
 
 /**
  * What an application says of its resources.
@@ -39,7 +41,13 @@ export function toUid(reference: EntityReference | undefined, field: string): En
  */
 export function cedarRecord(record: Record<string, unknown>, field: string) {
   ensureValue(record, field, 0);
+  if (countOf(record) > maxValues) throw invalid(field, `has more than ${maxValues} values`);
   return record;
+}
+
+function countOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 1;
+  return Object.values(value).reduce((sum: number, inner) => sum + countOf(inner), 1);
 }
 
 function ensureValue(value: unknown, field: string, depth: number): void {
@@ -49,9 +57,22 @@ function ensureValue(value: unknown, field: string, depth: number): void {
     throw invalid(field, "must be a whole number; write others as decimals in text");
   }
   if (typeof value !== "object") return;
+  if (Object.keys(value).some((name) => name.startsWith("__"))) ensureEscape(value, field);
   for (const [name, inner] of Object.entries(value)) {
     ensureValue(inner, `${field}.${name}`, depth + 1);
   }
+}
+
+/** What JSON has no form for: entities, and values of these kinds. */
+const extensions = ["ip", "decimal", "datetime", "duration"];
+
+function ensureEscape(value: object, field: string): void {
+  const { __entity: entity, __extn: extension, ...rest } = value as Record<string, unknown>;
+  const isAlone =
+    Object.keys(rest).length === 0 && (entity === undefined) !== (extension === undefined);
+  const { fn } = (extension ?? {}) as { fn?: unknown };
+  if (isAlone && (extension === undefined || extensions.includes(fn as string))) return;
+  throw invalid(field, `must be __entity, or __extn with one of ${extensions.join(", ")}`);
 }
 
 export function invalid(field: string, description: string) {

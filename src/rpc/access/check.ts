@@ -145,9 +145,11 @@ export function toDecision({
   decision,
   obstacle,
 }: CheckedAccess): MessageInitShape<typeof AccessDecisionSchema> {
-  const policyIds = decision.statements.map(({ policyId }) => policyId).filter((id) => id !== "");
+  const isFree = obstacle === AccessObstacle.UNSPECIFIED;
+  const deciding = isFree ? decision.statements : [];
+  const policyIds = deciding.map(({ policyId }) => policyId).filter((id) => id !== "");
   return {
-    permitted: decision.permitted && obstacle === AccessObstacle.UNSPECIFIED,
+    permitted: decision.permitted && isFree,
     policyIds: [...new Set(policyIds)].sort(),
     obstacle,
   };

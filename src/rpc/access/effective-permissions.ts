@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EffectivePermissionSchema } from "../../../gen/pdaas/v1/access_service_pb.ts";
-import { groupsOfAction, type Universe } from "../../iam/actions.ts";
+import { actionsOf, groupsOfAction, type Universe } from "../../iam/actions.ts";
 import { holdsFor } from "../../iam/boundary.ts";
 import { isWithin } from "../../iam/permissions.ts";
 import type { Principal } from "../../iam/principal.ts";
-import { forbids, namedActions, type Statement } from "../../iam/statement.ts";
+import { forbids, type Statement } from "../../iam/statement.ts";
 
 /** Every action that a principal is not always refused. */
 export function effectivePermissions(
@@ -31,7 +31,7 @@ export function effectivePermissions(
 }
 
 function concerns(statement: Statement, action: string, universe: Universe): boolean {
-  return namedActions(statement)?.some((uid) => universe.expand(uid).includes(action)) ?? true;
+  return actionsOf(statement, universe)?.includes(action) ?? true;
 }
 
 /** Whether a statement counts whatever the call is about, and however it is made. */

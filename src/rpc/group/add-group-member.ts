@@ -38,7 +38,7 @@ export const addGroupMember: Handler<typeof GroupService.method.addGroupMember> 
     if (known !== undefined) return known;
     await ensureRoom(tx, group, memberId);
     await insertGroupMember(tx, group, memberId);
-    if (statements.some(forbids)) await ensureAdministratorLeft(tx, call);
+    await ensureAdministratorLeft(tx, call);
     return recordGroupMember(call, undefined, await findGroupMember(tx, group, memberId));
   });
   return { ...(row && { groupMember: toGroupMember(row) }) };

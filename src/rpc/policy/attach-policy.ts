@@ -26,21 +26,19 @@ export const attachPolicy: Handler<typeof PolicyService.method.attachPolicy> = a
 ) => {
   const { organizationId } = call.principal;
   const { policyId, targetId } = request;
+  const attachment = { organization_id: organizationId, policy_id: policyId, target_id: targetId };
   const row = await change(app, call, async (tx) => {
     const statements = await findStatements(tx, organizationId, policyId);
     const path = await targetPath(tx, organizationId, targetId);
-    const binding = await statementsOfTargets(tx, call, path);
+    // What the policy forbids comes with what it permits.
+    const binding = [...(await statementsOfTargets(tx, call, path)), ...statements];
     await ensureMayGrant(tx, call, { statements, binding });
     if (!statements.every(forbids)) await ensureMayEmpowerOthers(tx, call, targetId);
-    await ensureRoom(tx, organizationId, targetId);
     const filter = { policyId, targetId };
     const [known] = await listPolicyAttachments(tx, organizationId, filter, { after: 0, limit: 1 });
-    const attached = await attachRow(tx, {
-      organization_id: organizationId,
-      policy_id: policyId,
-      target_id: targetId,
-    });
-    if (statements.some(forbids)) await ensureAdministratorLeft(tx, call);
+    if (known === undefined) await ensureRoom(tx, organizationId, targetId);
+    const attached = await attachRow(tx, attachment);
+    await ensureAdministratorLeft(tx, call);
     return recordPolicyAttachment(call, known, attached);
   });
   return { policyAttachment: toPolicyAttachment(row) };

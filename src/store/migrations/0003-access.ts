@@ -47,7 +47,7 @@ const statements = [
     name text not null,
     description text not null,
     text text not null,
-    statements jsonb not null,
+    statements json not null,
     version bigint not null default 1,
     create_time timestamptz not null default now(),
     update_time timestamptz not null default now(),
