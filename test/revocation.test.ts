@@ -15,6 +15,8 @@ import { administrator, masterKey } from "./harness/service.ts";
 interface Change {
   /** Whether it is done to all keys of the service account. */
   ofServiceAccount?: true;
+  /** What the service account may by itself; all that its key may when absent. */
+  permissions?: string[];
   /** What a new key needs for it. */
   prepare?(lane: Lane): Promise<unknown>;
   make(lane: Lane): Promise<unknown>;
@@ -48,6 +50,20 @@ const changes: Record<string, Change> = {
   UpdateApiKey: {
     make: ({ admin, key }) =>
       admin.apiKeys.update({ apiKeyId: key.id, permissions: ["ServiceAccounts.read"] }),
+    refusal: "permission_denied PERMISSION_MISSING",
+  },
+  RemoveGroupMember: {
+    ofServiceAccount: true,
+    permissions: [],
+    prepare: async (lane) => lane.admin.groups.addMember(await lane.membership()),
+    make: async (lane) => lane.admin.groups.removeMember(await lane.membership()),
+    refusal: "permission_denied PERMISSION_MISSING",
+  },
+  DetachPolicy: {
+    ofServiceAccount: true,
+    permissions: [],
+    prepare: async (lane) => lane.admin.policies.attach(await lane.attachment()),
+    make: async (lane) => lane.admin.policies.detach(await lane.attachment()),
     refusal: "permission_denied PERMISSION_MISSING",
   },
 };
@@ -111,6 +127,8 @@ class Lane {
   key: IssuedApiKey;
   /** The newest entry of the key's allowlist. */
   allowlistEntryId = "";
+  /** A policy that permits what the calls of the test take, and a group that it is attached to. */
+  #reading: Promise<{ policyId: string; groupId: string }> | undefined;
   readonly #onA: Client;
   readonly #onB: { grpc: Client; http: Client };
 
@@ -131,14 +149,31 @@ class Lane {
   }
 
   /** Goes on with a key that nobody has used, ready for the change. */
-  async renew({ ofServiceAccount, prepare }: Change, round: number): Promise<void> {
+  async renew(change: Change, round: number): Promise<void> {
     const serviceAccountId =
-      ofServiceAccount || round === 0
-        ? await createServiceAccount(this.admin)
+      change.ofServiceAccount || round === 0
+        ? await createServiceAccount(this.admin, change.permissions)
         : this.key.serviceAccountId;
     this.key = await issueKey(this.admin, serviceAccountId);
     for (const client of [this.#onA, this.#onB.grpc, this.#onB.http]) client.useKey(this.key);
-    await prepare?.(this);
+    await change.prepare?.(this);
+  }
+
+  /** That of the key's service account in a group that may read accounts. */
+  async membership() {
+    const { groupId } = await this.#readers();
+    return { groupId, memberId: this.key.serviceAccountId };
+  }
+
+  /** That of a policy that permits to read accounts to the key's service account. */
+  async attachment() {
+    const { policyId } = await this.#readers();
+    return { policyId, targetId: this.key.serviceAccountId };
+  }
+
+  #readers() {
+    this.#reading ??= makeReaders(this.admin);
+    return this.#reading;
   }
 
   async allow(cidr: string): Promise<void> {
@@ -156,8 +191,17 @@ class Lane {
   }
 }
 
-async function createServiceAccount(admin: Client): Promise<string> {
-  return (await admin.serviceAccounts.create({ accountId, name: "Bot", permissions })).id;
+async function createServiceAccount(admin: Client, direct = permissions): Promise<string> {
+  const request = { accountId, name: "Bot", permissions: direct };
+  return (await admin.serviceAccounts.create(request)).id;
+}
+
+async function makeReaders(admin: Client): Promise<{ policyId: string; groupId: string }> {
+  const text = 'permit (principal, action in [Action::"Accounts.read"], resource);';
+  const { id: policyId } = await admin.policies.create({ name: "Readers", text });
+  const { id: groupId } = await admin.groups.create({ name: "Readers" });
+  await admin.policies.attach({ policyId, targetId: groupId });
+  return { policyId, groupId };
 }
 
 function issueKey(admin: Client, serviceAccountId: string): Promise<IssuedApiKey> {
