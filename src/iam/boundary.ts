@@ -9,6 +9,7 @@ import {
   type EntityUid,
   forbids,
   isPersonal,
+  isUnconditional,
   namedActions,
   type Statement,
   sameUid,
@@ -200,14 +201,11 @@ function binds(own: Statement, binding: readonly Statement[]): boolean {
  */
 export function isAdministrator(principal: Principal): boolean {
   if (!isWithin(principal.permissionLimit)) return false;
-  return principal.policies.statements.some((statement) => {
-    const { json } = statement;
-    const isOpen = json.resource.op === "All" && json.conditions.length === 0;
-    return (
+  return principal.policies.statements.some(
+    (statement) =>
       !forbids(statement) &&
-      isOpen &&
+      isUnconditional(statement) &&
       namedActions(statement) === undefined &&
-      holdsFor(json, principal)
-    );
-  });
+      holdsFor(statement.json, principal),
+  );
 }

@@ -1,7 +1,7 @@
 import type { PolicySlice } from "./policy-slice.ts";
 import type { Principal } from "./principal.ts";
 import { judgedMethods } from "./schema.ts";
-import { forbids, namedActions, type Statement } from "./statement.ts";
+import { forbids, isUnconditional, namedActions, type Statement } from "./statement.ts";
 
 /** Whether a key's limit leaves an action in, of which `names` are its own and that of its permission. */
 export function isWithin(limit: ReadonlySet<string> | null, ...names: string[]): boolean {
@@ -42,8 +42,7 @@ function permitsAlways(statements: readonly Statement[]): boolean {
 }
 
 /** Whether a statement permits with no ifs and buts. */
-function always({ json, ...statement }: Statement): boolean {
-  const { principal, resource, conditions } = json;
-  const isOpen = principal.op === "All" && resource.op === "All" && conditions.length === 0;
-  return isOpen && !forbids({ json, ...statement });
+function always(statement: Statement): boolean {
+  const isForAll = statement.json.principal.op === "All";
+  return isForAll && isUnconditional(statement) && !forbids(statement);
 }

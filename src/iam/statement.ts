@@ -38,11 +38,6 @@ export interface Statement extends PolicyOrigin, ParsedStatement {
   readonly reads: Reads;
 }
 
-/** A policy's text and whose it is. */
-export interface PolicySource extends PolicyOrigin {
-  readonly text: string;
-}
-
 /**
  * Takes a policy apart, which costs far more than to store what comes of it.
  * @param text that was found valid: see ensureValidPolicy
@@ -66,10 +61,6 @@ export function statementsIn(
   });
 }
 
-export function statementsOf(source: PolicySource): Statement[] {
-  return statementsIn(parseStatements(source.text), source);
-}
-
 function partsOf(text: string): string[] {
   const answer = cedar.call((module) => module.policySetTextToParts(text));
   if (answer.type === "success") return answer.policies;
@@ -85,6 +76,11 @@ function jsonOf(statement: string): PolicyJson {
 /** Whether a statement says `forbid`. */
 export function forbids({ json }: Statement): boolean {
   return json.effect === "forbid";
+}
+
+/** Whether a statement counts for whom it is meant, whatever the call is about and however it is made. */
+export function isUnconditional({ json: { resource, conditions } }: Statement): boolean {
+  return resource.op === "All" && conditions.length === 0;
 }
 
 /** The actions and groups of actions that a statement names; undefined where it names none, for all. */
@@ -108,8 +104,18 @@ export function sameUid(a: EntityUid, b: EntityUid): boolean {
   return a.type === b.type && a.id === b.id;
 }
 
-function readsOf({ principal, resource, conditions }: PolicyJson): Reads {
-  const found = { principal: principal.op !== "All", resource: resource.op !== "All" };
+function readsOf(json: PolicyJson): Reads {
+  const { principal, resource, context } = conditionReads(json);
+  return {
+    principal: principal || json.principal.op !== "All",
+    resource: resource || json.resource.op !== "All",
+    context,
+  };
+}
+
+/** What the conditions of a statement look at, beyond its scope. */
+function conditionReads({ conditions }: PolicyJson): Reads {
+  const found = { principal: false, resource: false };
   const context = new Set<string>();
   for (const { body } of conditions) collect(body, found, context);
   return { ...found, context };
@@ -147,11 +153,9 @@ function contextAttribute(operands: unknown): string | undefined {
 const personalContext = ["apiKey", "account", "authentication", wholeContext];
 
 /** Whether the conditions of a statement mean another thing for another principal. */
-export function isPersonal({ json: { conditions } }: Statement): boolean {
-  const found = { principal: false, resource: false };
-  const context = new Set<string>();
-  for (const { body } of conditions) collect(body, found, context);
-  return found.principal || personalContext.some((name) => context.has(name));
+export function isPersonal({ json }: Statement): boolean {
+  const { principal, context } = conditionReads(json);
+  return principal || personalContext.some((name) => context.has(name));
 }
 
 /** Whether a statement looks at the calling key beyond its labels, such as at which one it is. */

@@ -4,7 +4,7 @@ import { actionsOf, groupsOfAction, type Universe } from "../../iam/actions.ts";
 import { holdsFor } from "../../iam/boundary.ts";
 import { isWithin } from "../../iam/permissions.ts";
 import type { Principal } from "../../iam/principal.ts";
-import { forbids, type Statement } from "../../iam/statement.ts";
+import { forbids, isUnconditional, type Statement } from "../../iam/statement.ts";
 
 /** Every action that a principal is not always refused. */
 export function effectivePermissions(
@@ -32,9 +32,4 @@ export function effectivePermissions(
 
 function concerns(statement: Statement, action: string, universe: Universe): boolean {
   return actionsOf(statement, universe)?.includes(action) ?? true;
-}
-
-/** Whether a statement counts whatever the call is about, and however it is made. */
-function isUnconditional({ json }: Statement): boolean {
-  return json.resource.op === "All" && json.conditions.length === 0;
 }

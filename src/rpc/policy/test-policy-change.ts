@@ -6,9 +6,7 @@ import type {
   PolicyService,
   TestPolicyChangeRequest,
 } from "../../../gen/pdaas/v1/policy_service_pb.ts";
-import { readStatements } from "../../auth/policy-slices.ts";
 import { type Authentication, decide, type Question } from "../../iam/authorize.ts";
-import { directStatements } from "../../iam/managed-policies.ts";
 import { isWithin } from "../../iam/permissions.ts";
 import { PolicySlice } from "../../iam/policy-slice.ts";
 import { ensureValidPolicy } from "../../iam/policy-text.ts";
@@ -21,7 +19,6 @@ import {
   statementsIn,
 } from "../../iam/statement.ts";
 import { type AuditEventRow, listRecentCalls } from "../../store/audit-events.ts";
-import { findServiceAccountMember, findUserMember } from "../../store/members.ts";
 import { checkOf } from "../access/explain-access.ts";
 import { findSubject } from "../access/subject.ts";
 import type { App } from "../app.ts";
@@ -120,23 +117,15 @@ class Callers {
     const { db } = this.#app;
     const subject = { principalId, apiKeyId };
     const { principal: before } = await findSubject(db, this.#organizationId, subject);
-    const row = principalId.startsWith("usr_")
-      ? await findUserMember(db, this.#organizationId, principalId)
-      : await findServiceAccountMember(db, this.#organizationId, principalId);
-    const statements = changed(
-      [...directStatements(row?.permissions ?? []), ...readStatements(row?.policies ?? null)],
-      this.#proposal,
-      before,
-    );
+    const statements = changed(this.#proposal, before);
     return { before, after: { ...before, policies: new PolicySlice(statements) } };
   }
 }
 
 /** The statements that would apply to a principal. */
 function changed(
-  statements: Statement[],
   { policyId, statementsFor, attachTo, detachFrom }: Proposal,
-  { id, organizationId, accountId, groups }: Principal,
+  { id, organizationId, accountId, groups, policies: { statements } }: Principal,
 ): Statement[] {
   const others = statements.filter((statement) => statement.policyId !== policyId);
   const attached = statements.filter((statement) => statement.policyId === policyId);
