@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
-import { insertAuditEvents } from "../store/audit-pending.ts";
+import { insertAuditEvent, insertAuditEvents } from "../store/audit-pending.ts";
 import type { Database, Transaction } from "../store/database.ts";
 import { BackgroundEvents } from "./background-events.ts";
 import { type AuditedCall, toEvent } from "./entry.ts";
@@ -17,7 +17,7 @@ export class AuditLog {
   /** Records a change in its own transaction: neither is ever there without the other. */
   async recordChange(tx: Transaction, call: AuditedCall): Promise<void> {
     const result = { outcome: AuditOutcome.OK, reason: "", time: new Date(), count: 1 };
-    await insertAuditEvents(tx, [toEvent(call, result)]);
+    await insertAuditEvent(tx, toEvent(call, result));
   }
 
   /**

@@ -1,7 +1,8 @@
 import { type CompiledQuery, type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { allowlistsOf } from "./allowlists.ts";
 import { lastUse, type UseJson } from "./api-key-uses.ts";
-import { type Database, planOnce, type Queryable, type Transaction } from "./database.ts";
+import { planOnce } from "./connection.ts";
+import type { Database, Queryable, Transaction } from "./database.ts";
 import { type AccessColumns, serviceAccountAccess } from "./members.ts";
 import { type JoinedOrganization, organizationColumns } from "./organizations.ts";
 import type { Schema } from "./schema.ts";
@@ -76,7 +77,7 @@ export async function findCredential(
 ): Promise<CredentialRow | undefined> {
   if (credentialQuery === undefined) {
     credentialQuery = credentials(db).where("api_keys.access_key", "=", accessKey).compile();
-    planOnce(credentialQuery, "credential");
+    planOnce(credentialQuery.sql, "credential");
   }
   const { rows } = await db.executeQuery<CredentialRow>({
     ...credentialQuery,

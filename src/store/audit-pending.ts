@@ -1,10 +1,28 @@
-import type { Insertable } from "kysely";
-import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import { CompiledQuery, type Insertable, sql } from "kysely";
+import { executeWithNext, planOnce } from "./connection.ts";
+import type { Queryable, Transaction } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 /** An event on its way into the log. */
 export type NewAuditEvent = Insertable<Schema["audit_pending"]>;
+
+/** What an event on its way into the log has, and an entry of the log as well. */
+export const eventColumns = [
+  ...(["id", "organization_id", "time", "principal_type", "principal_id", "api_key_id"] as const),
+  ...(["session_id", "action", "resource_type", "resource_id", "parent_id"] as const),
+  ...(["account_id", "outcome", "reason", "request_id", "address", "entry", "personal"] as const),
+] satisfies (keyof NewAuditEvent)[];
+
+const insertion = `
+  insert into audit_pending (${eventColumns.join(", ")})
+  values (${eventColumns.map((_, i) => `$${i + 1}`).join(", ")})`;
+planOnce(insertion, "audit_event");
+
+/** It is written with the next statement of the transaction, which fails if it cannot be. */
+export async function insertAuditEvent(tx: Transaction, event: NewAuditEvent): Promise<void> {
+  const values = eventColumns.map((name) => event[name]);
+  await executeWithNext(tx, CompiledQuery.raw(insertion, values));
+}
 
 /** Events that are there already, since the answer to an earlier attempt was lost, are left alone. */
 export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { eventColumns } from "./audit-pending.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
 
 // What a sequencer reads and writes. All of it is in one transaction, which the fence opens.
@@ -113,10 +114,4 @@ export async function notifyFollowers(tx: Transaction, organizationIds: string[]
     select pg_notify('pdaas_audit', id) from unnest(${organizationIds}::text[]) as id`.execute(tx);
 }
 
-const columns = sql.raw(
-  [
-    ...["id", "organization_id", "time", "principal_type", "principal_id", "api_key_id"],
-    ...["session_id", "action", "resource_type", "resource_id", "parent_id", "account_id"],
-    ...["outcome", "reason", "request_id", "address", "entry", "personal"],
-  ].join(", "),
-);
+const columns = sql.raw(eventColumns.join(", "));

@@ -4,9 +4,9 @@ import {
   type Transaction as KyselyTransaction,
   PostgresDialect,
   type PostgresPool,
-  type PostgresPoolClient,
 } from "kysely";
 import pg from "pg";
+import { overClient, overPool } from "./connection.ts";
 import type { Schema } from "./schema.ts";
 
 /** A pool of Postgres connections. */
@@ -27,6 +27,7 @@ const defaults: pg.PoolConfig = {
   keepAlive: true,
   idle_in_transaction_session_timeout: 15_000,
   application_name: "pdaas",
+  pipeline: true,
 };
 
 /** int8 columns are counters far below 2^53, so they are read as numbers. */
@@ -49,15 +50,7 @@ export function openDatabase(
   const pool = new pg.Pool({ ...defaults, types, ...config });
   pool.on("error", onError);
   pool.on("connect", (client) => client.on("error", onError));
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: withoutSilent(pool) }) });
-}
-
-/** Names of prepared statements, by their text. */
-const prepared = new Map<string, string>();
-
-/** Has Postgres plan a statement once on each connection: it takes longer than to run it. */
-export function planOnce({ sql }: { sql: string }, name: string): void {
-  prepared.set(sql, name);
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: overPool(pool) }) });
 }
 
 /** One connection, for what must end when it breaks. */
@@ -74,8 +67,7 @@ export async function openConnection(config: pg.PoolConfig): Promise<Connection>
   const client = new pg.Client({ ...defaults, types, ...config });
   client.on("error", () => {});
   await client.connect();
-  const query = (text: string, values: unknown[]) => client.query(text, values);
-  const connection = { query, release: () => {} } as unknown as PostgresPoolClient;
+  const connection = overClient(client, () => {});
   const pool: PostgresPool = {
     options: {},
     connect: async () => connection,
@@ -86,27 +78,4 @@ export async function openConnection(config: pg.PoolConfig): Promise<Connection>
     await Promise.race([client.end(), delay(leaveMs, undefined, { ref: false })]);
   };
   return { db, end };
-}
-
-/** A connection that owes an answer is not used again: the next query would wait behind it. */
-function withoutSilent(pool: pg.Pool): PostgresPool {
-  return {
-    options: pool.options,
-    end: () => pool.end(),
-    connect: async () => {
-      const client = await pool.connect();
-      let isSilent = false;
-      const query = async (text: string, values: unknown[]) => {
-        try {
-          const name = prepared.get(text);
-          return await client.query({ text, values, ...(name !== undefined && { name }) });
-        } catch (error) {
-          isSilent ||= (error as Error).message === "Query read timeout";
-          throw error;
-        }
-      };
-      const release = (destroy?: boolean) => client.release(destroy === true || isSilent);
-      return { query, release } as unknown as PostgresPoolClient;
-    },
-  };
 }
