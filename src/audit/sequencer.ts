@@ -10,6 +10,9 @@ const maxBatch = 4_000;
 const minBatch = 100;
 /** How long an entry may wait to be looked for. */
 const idleMs = 40;
+/** A batch costs much and an entry little: after a batch of fewer than `smallBatch` more are gathered. */
+const gatherMs = 200;
+const smallBatch = 500;
 const retryMs = 500;
 
 export interface SequencerOptions {
@@ -78,6 +81,7 @@ export class Sequencer {
         const checkpoint = await sequenceBatch(db, epoch, signer, pending);
         if (checkpoint !== undefined) onCheckpoint?.(checkpoint);
         this.#batchSize = Math.min(maxBatch, this.#batchSize * 2);
+        if (pending.length < smallBatch) await this.#pause(gatherMs);
       }
     } finally {
       await connection.end().catch(() => {});
