@@ -46,3 +46,25 @@ export async function auditEntriesAfter(
   }
   return query.execute();
 }
+
+/**
+ * Entries whose numbers the organization's tree does not have: nobody but somebody else than the service
+ * can have written them, since a number and the tree's size are committed together.
+ */
+export async function strayAuditEntries(
+  db: Queryable,
+  organizationId: string,
+  limit: number,
+): Promise<AuditEventRow[]> {
+  return db
+    .selectFrom("audit_entries")
+    .innerJoin("audit_trees", "audit_trees.organization_id", "audit_entries.organization_id")
+    .selectAll("audit_entries")
+    .where("audit_entries.organization_id", "=", organizationId)
+    .where((where) =>
+      where.or([where("sequence", "<", 1), where("sequence", ">", where.ref("size"))]),
+    )
+    .orderBy("sequence")
+    .limit(limit)
+    .execute();
+}

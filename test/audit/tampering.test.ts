@@ -10,7 +10,7 @@ let service: TestService;
 let verifierKey: string;
 let saved: string;
 const sql = (statement: string, values: unknown[] = []) =>
-  service.database.query<{ entry: Buffer }>(statement, values);
+  service.database.query<{ sequence: string; entry: Buffer }>(statement, values);
 
 beforeEach(async () => {
   service = await TestService.start();
@@ -71,8 +71,53 @@ test("an event is taken out, and those behind it have its number", async () => {
   expect((await messages())[0]).toMatch(/^Event 4 is taken out, and what was behind/);
 });
 
+test("an event is deleted", async () => {
+  await sql("delete from audit_entries where sequence = 4");
+  expect((await messages())[0]).toBe("Event 4 is missing.");
+});
+
+/** Writes an event of somebody's making. */
+async function insert(sequence: string): Promise<void> {
+  const columns = "organization_id, principal_type, principal_id, api_key_id, session_id, action";
+  const more = "resource_type, resource_id, parent_id, account_id, outcome, reason, request_id";
+  const rest = `${columns}, ${more}, address, entry, personal`;
+  await sql(
+    `insert into audit_entries (sequence, id, time, ${rest})
+     select ${sequence}, 'evt_made_up', time + interval '1 second', ${rest}
+     from audit_entries where sequence = 3`,
+  );
+}
+
+const size = "(select size from audit_trees)";
+
+test("an event is inserted beside another", async () => {
+  await insert("4");
+  expect(await messages()).toContain("There is another event with the number 4.");
+});
+
 test.each([
-  ["an event is deleted", "delete from audit_entries where sequence = 4"],
+  ["at the end", `${size} + 1`],
+  ["far behind the end", `${size} + 1000000`],
+  ["before the first", "0"],
+])("an event is inserted %s", async (_, sequence) => {
+  await insert(sequence);
+  const [row] = await sql("select sequence from audit_entries where id = 'evt_made_up'");
+  const own = `Event ${row?.sequence} is not among the events 1 to`;
+  expect(await messages()).toContainEqual(expect.stringContaining(own));
+});
+
+test("an event is inserted, and those behind it are moved on", async () => {
+  await sql("update audit_entries set sequence = sequence + 1 where sequence >= 4");
+  await insert("4");
+  await sql("update audit_trees set size = size + 1");
+  const verification = verified().catch((error) => ({ isComplete: false, error }));
+  expect(await verification).toMatchObject({ isComplete: false });
+  await sql("update audit_trees set size = size - 1");
+  const putIn = "Event 4 is put in, and what was behind has other numbers.";
+  expect(await messages()).toContain(putIn);
+});
+
+test.each([
   ["the last event is forgotten", "update audit_trees set size = size - 1"],
   ["the tree is forgotten", "delete from audit_trees"],
 ])("%s: no export is complete", async (_, statement) => {
@@ -93,7 +138,7 @@ test("an event is changed, with the hash that the tree has for it", async () => 
 
 test("a checkpoint of another size is put into the place of the one that was signed", async () => {
   await sql(
-    "update audit_log set checkpoint = regexp_replace(checkpoint, '\\n\\d+\\n', E'\\n2\\n')",
+    "update audit_log set checkpoint = regexp_replace(checkpoint, '\\n\\d+\\n', E'\\n999\\n')",
   );
   const kinds = (await verified()).findings.map(({ kind }) => kind);
   expect(kinds).toContain("signature");
