@@ -21,10 +21,12 @@ export interface Credential {
   readonly limits: readonly RateLimit[];
   /** Why signatures of this key are refused; undefined while they are honoured. */
   readonly refusal: CredentialRefusal | undefined;
-  /** Unix milliseconds from which the key is not honoured; Infinity without an end. */
-  readonly expiresAt: number;
-  /** Unix milliseconds after which this is read again; Infinity while only the epoch decides. */
-  readonly staleAt: number;
+  /** Unix milliseconds from which the key is not honoured; undefined without an end. */
+  readonly expiresAt: number | undefined;
+  /** Unix milliseconds after which this is read again; undefined while only the epoch decides. */
+  readonly staleAt: number | undefined;
+  /** The hour in which it was used last, by number. */
+  usedIn: number;
 }
 
 export type CredentialRefusal =
@@ -36,7 +38,9 @@ export type CredentialRefusal =
 
 /** Why signatures of a key are refused at `now` (Unix milliseconds); undefined while they are not. */
 export function refusalAt(credential: Credential, now: number): CredentialRefusal | undefined {
-  return credential.refusal ?? (now >= credential.expiresAt ? "API_KEY_EXPIRED" : undefined);
+  const { refusal, expiresAt } = credential;
+  if (refusal !== undefined) return refusal;
+  return expiresAt !== undefined && now >= expiresAt ? "API_KEY_EXPIRED" : undefined;
 }
 
 const maxEntries = 100_000;
@@ -45,6 +49,7 @@ const maxBytes = 128 * 1024 * 1024;
 const maxUnknown = 10_000;
 /** What refuses is read again soon: an enabled account should not wait for an epoch that may not come. */
 const refusalMs = 1_000;
+const hourMs = 3_600_000;
 
 /**
  * The credentials of API keys by access key. What is cached is good for as long as the
@@ -53,6 +58,7 @@ const refusalMs = 1_000;
 export class Credentials {
   readonly #db: Database;
   readonly #masterKey: MasterKey;
+  /** In the order of the hours in which they were used: to tell calls apart costs more than it brings. */
   readonly #known = new LRUCache<string, Credential>({
     max: maxEntries,
     maxSize: maxBytes,
@@ -77,11 +83,16 @@ export class Credentials {
 
   /** The credential, from the cache if it may be: no promise then, and no query. */
   get(accessKey: string): Credential | undefined | Promise<Credential | undefined> {
-    const credential = this.#known.get(accessKey);
+    const now = Date.now();
+    const credential = this.#known.peek(accessKey);
     if (credential !== undefined) {
-      return this.#isCurrent(credential) ? credential : this.#shared(accessKey);
+      if (credential.usedIn !== hourOf(now)) {
+        credential.usedIn = hourOf(now);
+        this.#known.get(accessKey);
+      }
+      return this.#isCurrent(credential, now) ? credential : this.#shared(accessKey);
     }
-    if ((this.#unknown.get(accessKey) ?? 0) > Date.now()) return undefined;
+    if ((this.#unknown.get(accessKey) ?? 0) > now) return undefined;
     return this.#shared(accessKey);
   }
 
@@ -126,8 +137,8 @@ export class Credentials {
     this.#loading.clear();
   }
 
-  #isCurrent({ principal, staleAt }: Credential): boolean {
-    if (staleAt !== Number.POSITIVE_INFINITY && Date.now() > staleAt) return false;
+  #isCurrent({ principal, staleAt }: Credential, now: number): boolean {
+    if (staleAt !== undefined && now > staleAt) return false;
     return principal.epoch >= (this.#epochs.get(principal.organizationId) ?? 0);
   }
 
@@ -173,8 +184,9 @@ export class Credentials {
           : this.#allowlists.get(row.allowlists, () => Allowlists.of(row.allowlists)),
       limits: limitsOf(row),
       refusal,
-      expiresAt: Math.min(timeOf(row.expire_time), timeOf(row.retire_time)),
-      staleAt: refusal === undefined ? Number.POSITIVE_INFINITY : Date.now() + refusalMs,
+      expiresAt: endOf(row),
+      staleAt: refusal === undefined ? undefined : Date.now() + refusalMs,
+      usedIn: hourOf(Date.now()),
     };
   }
 
@@ -208,6 +220,10 @@ export class Credentials {
   }
 }
 
+function hourOf(time: number): number {
+  return Math.floor(time / hourMs);
+}
+
 function refusalOf(row: CredentialRow): CredentialRefusal | undefined {
   if (row.revoke_time !== null) return "API_KEY_REVOKED";
   if (row.disable_time !== null) return "API_KEY_DISABLED";
@@ -216,8 +232,9 @@ function refusalOf(row: CredentialRow): CredentialRefusal | undefined {
   return undefined;
 }
 
-function timeOf(end: Date | null): number {
-  return end?.getTime() ?? Number.POSITIVE_INFINITY;
+function endOf({ expire_time, retire_time }: CredentialRow): number | undefined {
+  const ends = [expire_time, retire_time].flatMap((end) => end?.getTime() ?? []);
+  return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
 const unlimited: readonly RateLimit[] = [];

@@ -8,11 +8,13 @@ const flushMs = 2_000;
 const maxBatch = 2_000;
 /** While the database cannot be written, uses of more keys than this are not counted. */
 const maxKeys = 200_000;
+/** Uses that are written are used again, up to so many: to collect them would cost more than to count them. */
+const maxWritten = 20_000;
 /** Addresses of one key that are told apart between two writes. */
 const maxAddresses = 100;
 
 interface Pending {
-  readonly apiKeyId: string;
+  apiKeyId: string;
   calls: number;
   /** Of the last one, in Unix milliseconds. */
   time: number;
@@ -22,6 +24,16 @@ interface Pending {
   /** Calls by address; undefined while all came from the same one, as most do. */
   addresses: Map<string, number> | undefined;
 }
+
+const noUse: Pending = {
+  apiKeyId: "",
+  calls: 0,
+  time: 0,
+  address: "",
+  userAgent: "",
+  rpc: "",
+  addresses: undefined,
+};
 
 /** A call whose signature held. */
 export interface KeyUse {
@@ -37,6 +49,7 @@ export class KeyUsage {
   readonly #onError: (error: unknown) => void;
   readonly #timer: NodeJS.Timeout;
   #pending = new Map<string, Pending>();
+  readonly #written: Pending[] = [];
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(db: Database, onError: (error: unknown) => void) {
@@ -47,19 +60,22 @@ export class KeyUsage {
 
   note({ apiKeyId, address, userAgent, rpc }: KeyUse): void {
     const time = Date.now();
-    const known = this.#pending.get(apiKeyId);
-    if (known === undefined) {
+    let use = this.#pending.get(apiKeyId);
+    if (use === undefined) {
       if (this.#pending.size >= maxKeys) return;
-      const use = { apiKeyId, calls: 1, time, address, userAgent, rpc, addresses: undefined };
+      use = this.#written.pop() ?? { ...noUse };
+      use.apiKeyId = apiKeyId;
+      use.calls = 0;
+      use.address = address;
+      use.addresses = undefined;
       this.#pending.set(apiKeyId, use);
-      return;
     }
-    countAddress(known, address, 1);
-    known.calls++;
-    known.time = time;
-    known.address = address;
-    known.userAgent = userAgent;
-    known.rpc = rpc;
+    countAddress(use, address, 1);
+    use.calls++;
+    use.time = time;
+    use.address = address;
+    use.userAgent = userAgent;
+    use.rpc = rpc;
   }
 
   /** Writes what is left. */
@@ -87,6 +103,7 @@ export class KeyUsage {
         return;
       }
       start += batch.length;
+      if (this.#written.length < maxWritten) this.#written.push(...batch);
     }
   }
 
@@ -116,12 +133,18 @@ function batchFrom(uses: Pending[], start: number): Pending[] {
 
 /** Whoever has one address of IPv6 has its whole network, so that is what uses are counted by. */
 function byNetwork(use: Pending): KeyUses {
-  const addresses = new Map<string, number>();
-  for (const [address, calls] of addressesOf(use)) {
-    const network = address.includes(":") ? networkOrSame(address) : address;
-    addresses.set(network, (addresses.get(network) ?? 0) + calls);
+  const { addresses } = use;
+  if (addresses === undefined) return { ...use, addresses: [[networkOf(use.address), use.calls]] };
+  const networks = new Map<string, number>();
+  for (const [address, calls] of addresses) {
+    const network = networkOf(address);
+    networks.set(network, (networks.get(network) ?? 0) + calls);
   }
-  return { ...use, addresses };
+  return { ...use, addresses: networks };
+}
+
+function networkOf(address: string): string {
+  return address.includes(":") ? networkOrSame(address) : address;
 }
 
 function addressesOf(use: Pending): Iterable<[string, number]> {
