@@ -131,13 +131,16 @@ export async function raiseAccessEpoch(tx: Transaction, id: string): Promise<num
   return row.access_epoch;
 }
 
-/** The organization's access epoch, which nobody raises until the transaction ends. */
+/**
+ * The organization's access epoch, which nobody raises until the transaction ends. Held alone, as by those
+ * who raise it: they could wait for ever for many who share it.
+ */
 export async function holdAccessEpoch(tx: Transaction, id: string): Promise<number> {
   const row = await tx
     .selectFrom("organizations")
     .select("access_epoch")
     .where("id", "=", id)
-    .forShare()
+    .forNoKeyUpdate()
     .executeTakeFirstOrThrow();
   return row.access_epoch;
 }
