@@ -36,8 +36,10 @@ export type Access = Message<"pdaas.v1.Access"> & {
   permission: string;
 
   /**
-   * Whether a successful call can alter who may do what. Such a call raises the
-   * organization's access epoch in its own transaction.
+   * Whether a successful call can alter an answer to who may do what that was
+   * given before. Such a call raises the organization's access epoch in its own
+   * transaction. A call that only makes something does not: nobody can have
+   * asked about it, and all replicas would have to read every caller again.
    *
    * @generated from field: bool changes_access = 3;
    */
