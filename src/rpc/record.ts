@@ -67,6 +67,18 @@ export const recordServiceAccount = recorder(ServiceAccountSchema, toServiceAcco
 export const recordApiKey = recorder(ApiKeySchema, (row: ApiKeyRow) =>
   toApiKey({ ...row, last_use: null, successor_last_use: null }),
 );
+/** Both keys of a rotation are one change: what it makes is told of with its name before each field. */
+export const recordRotation = (
+  call: Call,
+  key: ApiKeyRow,
+  retired: ApiKeyRow,
+  successor: ApiKeyRow,
+): void => {
+  recordApiKey(call, undefined, successor);
+  const made = call.changes.map((change) => ({ ...change, field: `successor.${change.field}` }));
+  recordApiKey(call, key, retired);
+  call.changes = [...call.changes, ...made];
+};
 export const recordAllowlist = recorder(
   AllowlistSchema,
   (allowlist: MessageInitShape<typeof AllowlistSchema>) => allowlist,

@@ -32,6 +32,18 @@ async function newest(action: string, resourceId = "", outcome: AuditOutcome = 0
   return event;
 }
 
+test("a rotation is there with both keys", async () => {
+  const { apiKeyId } = await service.issueKey(["Accounts.read"]);
+  const { key: rotated } = await service.admin.apiKeys.rotate({ apiKeyId });
+  const { changes } = await newest("RotateApiKey", apiKeyId);
+  const after = Object.fromEntries(changes.map((change) => [change.field, change.after]));
+  expect(after.successor_id).toBe(JSON.stringify(rotated.id));
+  expect(after.retire_time).not.toBe("");
+  expect(after["successor.id"]).toBe(JSON.stringify(rotated.id));
+  expect(after["successor.access_key"]).toBe(JSON.stringify(rotated.accessKey));
+  expect(JSON.stringify(after)).not.toContain(rotated.secretKey);
+});
+
 test("a change is there with what it has changed, and nothing that changes by itself", async () => {
   const { serviceAccounts } = service.admin;
   const { id } = await serviceAccounts.create({

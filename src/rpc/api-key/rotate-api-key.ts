@@ -21,7 +21,7 @@ import { ensureMayEmpower } from "../grants.ts";
 import type { Handler } from "../handler.ts";
 import { claim } from "../idempotency.ts";
 import { ensureRateWithin } from "../rate-limit.ts";
-import { recordApiKey } from "../record.ts";
+import { recordRotation } from "../record.ts";
 import { toApiKey } from "../resources.ts";
 import { ensureActive } from "../service-account/lock-service-account.ts";
 import { earlier, endOfLife, latestByPolicy } from "./end-of-life.ts";
@@ -98,7 +98,7 @@ async function rotate(
   const plan = planOf(own, organization, key, request, id);
   const { row, secretKey } = await makeApiKey(app, tx, organization, owner, plan);
   await inheritAddresses(tx, call, own, { id, owner, predecessor: key });
-  recordApiKey(call, key, predecessor);
+  recordRotation(call, key, predecessor, row);
   return { successor: row, secretKey, predecessor };
 }
 
