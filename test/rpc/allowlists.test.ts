@@ -292,6 +292,18 @@ describe("a change that would refuse its own caller's address", () => {
     expect(await refusalOf(service.admin.serviceAccounts.list().page())).toMatchObject(notAllowed);
   });
 
+  test("is refused to a user whose own address would be admitted for a while only", async () => {
+    const { allowlists } = service.admin;
+    const resourceId = service.organizationId;
+    const here = { resourceId, cidr: "127.0.0.0/8" };
+    const expireTime = new Date(Date.now() + 3_600_000);
+    expect(await refusalOf(allowlists.add({ ...here, expireTime }))).toMatchObject(lockedOut);
+    const lasting = await allowlists.add(here);
+    const ending = { allowlistEntryId: lasting.id, expireTime };
+    expect(await refusalOf(allowlists.update(ending))).toMatchObject(lockedOut);
+    await allowlists.remove({ allowlistEntryId: lasting.id });
+  });
+
   test("is refused to a key, on its own lists", async () => {
     const key = await service.issueKey();
     const client = signed(key, "203.0.113.7");

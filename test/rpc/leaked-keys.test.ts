@@ -86,6 +86,29 @@ test("a key from before there were fingerprints is found too", async () => {
   expect((await stranger().reportLeakedKey({ secretKey })).state).toBe(ApiKeyState.DISABLED);
 });
 
+test("a key whose secret cannot be read keeps no other from being found", async () => {
+  const [bad, good] = [await service.issueKey(), await service.issueKey()];
+  const forget = "update api_keys set secret_fingerprint = null where id = any($1)";
+  await service.database.query(forget, [[bad.apiKeyId, good.apiKeyId]]);
+  await service.database.query("update api_keys set sealed_secret = 'broken' where id = $1", [
+    bad.apiKeyId,
+  ]);
+  await fingerprintSecrets(service.service.app);
+  const { secretKey } = good;
+  expect((await stranger().reportLeakedKey({ secretKey })).state).toBe(ApiKeyState.DISABLED);
+});
+
+test("a key that is dead keeps nobody busy, however often it is reported", async () => {
+  await service.database.query("delete from attempts");
+  const { secretKey, apiKeyId } = await service.issueKey();
+  const report = () => stranger().reportLeakedKey({ secretKey });
+  for (let i = 0; i < 101; i++) await report();
+  expect(await refusalOf(report())).toMatchObject({ reason: "LEAK_REPORT_THROTTLED" });
+  const recorded = "action = 'ReportLeakedKey' and resource_id = $1";
+  await service.auditRows(recorded, [apiKeyId], 1);
+  expect(await service.recorded(recorded, [apiKeyId])).toHaveLength(1);
+});
+
 test("guessing is throttled, and reporting is not", async () => {
   await service.database.query("delete from attempts");
   const guess = () => refusalOf(stranger().reportLeakedKey({ secretKey: newSecretKey() }));

@@ -29,6 +29,8 @@ function caller(key: TestKey, at: { httpUrl: string; grpcUrl: string } = service
     );
 }
 
+const there = () => ({ httpUrl: replica.httpUrl, grpcUrl: `http://${replica.grpcAddress}` });
+
 async function limitedKey(rateLimit: object): Promise<TestKey> {
   const { serviceAccountId } = await service.issueKey();
   const key = await service.admin.apiKeys.issue({ serviceAccountId, rateLimit } as never);
@@ -40,8 +42,7 @@ const admitted = (outcomes: string[]) => outcomes.filter((outcome) => outcome ==
 describe("a key's rate limit", () => {
   test("admits its burst and no more, on all replicas together", async () => {
     const key = await limitedKey(slow);
-    const there = { httpUrl: replica.httpUrl, grpcUrl: `http://${replica.grpcAddress}` };
-    const [here, elsewhere] = [caller(key), caller(key, there)];
+    const [here, elsewhere] = [caller(key), caller(key, there())];
     const began = performance.now();
     const calls = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here() : elsewhere()));
     const count = admitted(await Promise.all(calls));
@@ -85,6 +86,16 @@ describe("a key's rate limit", () => {
     expect(few).toBeLessThan(10);
     await apiKeys.update({ apiKeyId, rateLimit: null });
     expect(await burst()).toBe(20);
+  });
+
+  test("binds calls that another replica admits by what it knew before", async () => {
+    const key = await service.issueKey();
+    const call = caller(key, there());
+    expect(await call()).toBe("OK");
+    const rateLimit = { requestsPerSecond: 1, burst: 3 };
+    await service.admin.apiKeys.update({ apiKeyId: key.apiKeyId, rateLimit });
+    const few = admitted(await Promise.all(Array.from({ length: 20 }, call)));
+    expect(few).toBeLessThan(10);
   });
 
   test("is not used up by replays", async () => {
