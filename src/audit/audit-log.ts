@@ -1,8 +1,9 @@
 import { LRUCache } from "lru-cache";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
+import { findAccountsOf } from "../store/accounts.ts";
 import { insertAuditEvent, insertAuditEvents } from "../store/audit-pending.ts";
 import type { Database, Transaction } from "../store/database.ts";
-import { BackgroundEvents } from "./background-events.ts";
+import { BackgroundEvents, type WaitingEvent } from "./background-events.ts";
 import { type AuditedCall, toEvent } from "./entry.ts";
 
 /** The only writer of audit events. */
@@ -11,7 +12,7 @@ export class AuditLog {
   readonly #reported = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 });
 
   constructor(db: Database, onError: (error: unknown) => void) {
-    this.#background = new BackgroundEvents((events) => insertAuditEvents(db, events), onError);
+    this.#background = new BackgroundEvents((events) => writeEvents(db, events), onError);
   }
 
   /** Records a change in its own transaction: neither is ever there without the other. */
@@ -49,4 +50,19 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.#background.close();
   }
+}
+
+/** What a refused call was about was not looked at, so its account is found out here: for many at once. */
+async function writeEvents(db: Database, events: readonly WaitingEvent[]): Promise<void> {
+  const calls = events.map(({ call }) => call);
+  const accountOf = await findAccountsOf(
+    db,
+    calls.filter(({ accountId }) => !accountId),
+  );
+  await insertAuditEvents(
+    db,
+    events.map(({ id, call, result }) =>
+      toEvent({ ...call, accountId: call.accountId || accountOf(call) }, result, id),
+    ),
+  );
 }

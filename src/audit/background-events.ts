@@ -1,6 +1,5 @@
 import { Code, ServiceError } from "../errors.ts";
-import type { NewAuditEvent } from "../store/audit-pending.ts";
-import { type AuditedCall, toEvent } from "./entry.ts";
+import { type AuditedCall, newAuditEventId, type Outcome } from "./entry.ts";
 import { FloodWindow, type Result } from "./flood.ts";
 
 const maxBuffered = 10_000;
@@ -10,24 +9,28 @@ const retryDelayMs = 1_000;
 /** How long equal refusals are counted before the count is written. */
 const windowMs = 5_000;
 
+/** An event that is to be written: once, however often that is tried, as its identifier stays. */
+export interface WaitingEvent {
+  readonly id: string;
+  readonly call: AuditedCall;
+  readonly result: Outcome;
+}
+
 /**
  * Refusals, and the like, on their way to the database. A refusal costs its caller nothing, so it must cost the
  * service little: they are written in batches, and a flood from one source becomes one entry that counts
  * it. When they can't be written and the buffer is full, the service stops answering rather than forget one.
  */
 export class BackgroundEvents {
-  readonly #write: (events: NewAuditEvent[]) => Promise<void>;
+  readonly #write: (events: WaitingEvent[]) => Promise<void>;
   readonly #onError: (error: unknown) => void;
-  #buffer: NewAuditEvent[] = [];
+  #buffer: WaitingEvent[] = [];
   #window = new FloodWindow();
   #windowTimer: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
-  constructor(
-    write: (events: NewAuditEvent[]) => Promise<void>,
-    onError: (error: unknown) => void,
-  ) {
+  constructor(write: (events: WaitingEvent[]) => Promise<void>, onError: (error: unknown) => void) {
     this.#write = write;
     this.#onError = onError;
   }
@@ -36,7 +39,7 @@ export class BackgroundEvents {
     const time = new Date();
     this.#windowTimer ??= setTimeout(() => this.#closeWindow(), windowMs);
     if (this.#window.counts(call, result, time)) return;
-    this.#buffer.push(toEvent(call, { ...result, time, count: 1 }));
+    this.#put(call, { ...result, time, count: 1 });
     this.#schedule(flushDelayMs);
   }
 
@@ -62,10 +65,14 @@ export class BackgroundEvents {
     clearTimeout(this.#timer);
   }
 
+  #put(call: AuditedCall, result: Outcome): void {
+    this.#buffer.push({ id: newAuditEventId(), call, result });
+  }
+
   #closeWindow(): void {
     clearTimeout(this.#windowTimer);
     this.#windowTimer = undefined;
-    for (const { call, result } of this.#window) this.#buffer.push(toEvent(call, result));
+    for (const { call, result } of this.#window) this.#put(call, result);
     this.#window = new FloodWindow();
     if (this.#buffer.length > 0) this.#schedule(flushDelayMs);
   }

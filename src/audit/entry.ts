@@ -49,9 +49,20 @@ export interface Outcome {
   lastTime?: Date;
 }
 
-/** Makes the entry of the log: its bytes, and the columns that it is found by. */
-export function toEvent(call: AuditedCall, result: Outcome): NewAuditEvent {
-  const columns = columnsOf(call, result);
+export function newAuditEventId(): string {
+  return newId("evt");
+}
+
+/**
+ * Makes the entry of the log: its bytes, and the columns that it is found by.
+ * @param id that of an event that may be made more than once
+ */
+export function toEvent(
+  call: AuditedCall,
+  result: Outcome,
+  id: string = newAuditEventId(),
+): NewAuditEvent {
+  const columns = columnsOf(call, result, id);
   const personal = new Personal();
   const entry = create(AuditEntrySchema, {
     id: columns.id,
@@ -87,10 +98,11 @@ export function toEvent(call: AuditedCall, result: Outcome): NewAuditEvent {
 function columnsOf(
   call: AuditedCall,
   { outcome, reason, time }: Outcome,
+  id: string,
 ): Omit<NewAuditEvent, "entry" | "personal"> {
   const { principal } = call;
   return {
-    id: newId("evt"),
+    id,
     organization_id: call.organizationId,
     time,
     principal_type: principal?.type ?? PrincipalType.UNSPECIFIED,

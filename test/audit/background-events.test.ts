@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { AuditEntrySchema } from "../../gen/pdaas/v1/audit_entry_pb.ts";
 import { AuditOutcome } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { AuditLog } from "../../src/audit/audit-log.ts";
-import { BackgroundEvents } from "../../src/audit/background-events.ts";
+import { BackgroundEvents, type WaitingEvent } from "../../src/audit/background-events.ts";
+import { toEvent } from "../../src/audit/entry.ts";
 import { newId } from "../../src/ids.ts";
 import { insertAuditEvents } from "../../src/store/audit-pending.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
@@ -40,6 +41,13 @@ const call = {
 const refused = { outcome: AuditOutcome.REFUSED, reason: "TEST" };
 /** No two of these calls are alike. */
 const callFrom = (i: number) => ({ ...call, address: `10.0.${i >> 8}.${i & 255}` });
+
+async function write(events: WaitingEvent[]): Promise<void> {
+  await insertAuditEvents(
+    db,
+    events.map(({ id, call, result }) => toEvent(call, result, id)),
+  );
+}
 
 async function entries() {
   const rows = await database.query<{ entry: Buffer }>(
@@ -94,7 +102,7 @@ test("a batch whose answer was lost is there once, and holds up nothing", async 
   let lost = false;
   const events = new BackgroundEvents(
     async (events) => {
-      await insertAuditEvents(db, events);
+      await write(events);
       if (lost) return;
       lost = true;
       throw new Error("the answer was lost");
@@ -113,7 +121,7 @@ test("when no more can be kept, no call is answered, until they are written", as
   const events = new BackgroundEvents(
     async (events) => {
       if (isDown) throw new Error("down");
-      await insertAuditEvents(db, events);
+      await write(events);
     },
     () => {},
   );
@@ -125,4 +133,41 @@ test("when no more can be kept, no call is answered, until they are written", as
   await events.close();
   events.ensureRoom();
   expect(await entries()).toHaveLength(10_000);
+});
+
+test("the account is told of what a refused call was about, in its own organization", async () => {
+  const [serviceAccountId, apiKeyId, stranger] = [newId("svc"), newId("key"), newId("org")];
+  const owner = [serviceAccountId, organizationId];
+  await database.query(
+    "insert into organizations (id, slug, name, sealed_data_key) values ($1, 'other', '', '')",
+    [stranger],
+  );
+  await database.query(
+    "insert into accounts (organization_id, id, name, description) values ($1, 'acc-9', '', '')",
+    [organizationId],
+  );
+  await database.query(
+    `insert into service_accounts (id, organization_id, account_id, name, description, permissions)
+     values ($1, $2, 'acc-9', '', '', '{}')`,
+    owner,
+  );
+  await database.query(
+    `insert into api_keys (id, service_account_id, organization_id, access_key, algorithm,
+       sealed_secret, secret_version, description)
+     values ($3, $1, $2, 'sa_x', '', '', 1, '')`,
+    [...owner, apiKeyId],
+  );
+  const audit = new AuditLog(db, () => {});
+  for (const from of [organizationId, stranger]) {
+    for (const resourceId of [serviceAccountId, apiKeyId, "svc_nobodys", "svc_\0", "key_\ud800"]) {
+      audit.recordRefusal({ ...call, organizationId: from, resourceId }, "TEST");
+    }
+  }
+  await audit.close();
+  const told = (await entries()).filter(({ accountId }) => accountId !== "");
+  expect(told.map((entry) => [entry.organizationId, entry.resourceId, entry.accountId])).toEqual([
+    [organizationId, serviceAccountId, "acc-9"],
+    [organizationId, apiKeyId, "acc-9"],
+  ]);
+  expect(await entries()).toHaveLength(10);
 });
