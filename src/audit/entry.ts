@@ -117,7 +117,7 @@ function columnsOf(
     outcome,
     reason,
     request_id: call.requestId,
-    address: call.address,
+    address: storable(call.address),
   };
 }
 
@@ -139,10 +139,21 @@ class Personal {
   /** @returns nothing where there is no value */
   commitTo(name: string, value: string): Uint8Array {
     if (value === "") return new Uint8Array();
-    const salt = randomBytes(saltLength);
+    const salt = newSalt();
     this.values[name] = { salt: salt.toString("base64"), value };
     return commitment(salt, value);
   }
+}
+
+/** Salts are drawn many at a time: a draw costs more than its bytes. */
+const saltsAtOnce = 64;
+let salts = Buffer.alloc(0);
+
+function newSalt(): Buffer {
+  if (salts.length === 0) salts = randomBytes(saltsAtOnce * saltLength);
+  const salt = salts.subarray(0, saltLength);
+  salts = salts.subarray(saltLength);
+  return salt;
 }
 
 /** Postgres has no NUL in text, and what a caller has put into the wrong place may be a secret. */

@@ -11,7 +11,7 @@ const minBatch = 100;
 /** How long an entry may wait to be looked for. */
 const idleMs = 40;
 /** A batch costs much and an entry little: after a batch of fewer than `smallBatch` more are gathered. */
-const gatherMs = 200;
+const gatherMs = 250;
 const smallBatch = 500;
 const retryMs = 500;
 

@@ -24,14 +24,29 @@ export async function insertAuditEvent(tx: Transaction, event: NewAuditEvent): P
   await executeWithNext(tx, CompiledQuery.raw(insertion, values));
 }
 
-/** Events that are there already, since the answer to an earlier attempt was lost, are left alone. */
+/**
+ * Events that are there already, since the answer to an earlier attempt was lost, are left alone. All are
+ * one parameter, in JSON: thousands of them would cost more to write down than to write.
+ */
 export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await db
-    .insertInto("audit_pending")
-    .values(events)
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .execute();
+  await sql`
+    insert into audit_pending (${columns})
+    select ${columns} from json_populate_recordset(null::audit_pending, ${toJson(events)}::json)
+      with ordinality
+    order by ordinality
+    on conflict (id) do nothing`.execute(db);
+}
+
+const columns = sql.raw(eventColumns.join(", "));
+
+function toJson(events: NewAuditEvent[]): string {
+  const rows = events.map(({ entry, personal, ...event }) => ({
+    ...event,
+    entry: `\\x${entry.toString("hex")}`,
+    personal: JSON.parse(personal),
+  }));
+  return JSON.stringify(rows);
 }
 
 /** How long the event that waits longest has waited for its number, in seconds; 0 when none waits. */
