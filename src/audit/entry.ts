@@ -111,13 +111,13 @@ function columnsOf(
     session_id: principal?.sessionId ?? "",
     action: call.action,
     resource_type: call.resourceType,
-    resource_id: storable(call.resourceId),
-    parent_id: storable(call.parentId ?? ""),
-    account_id: storable(call.accountId ?? ""),
+    resource_id: indexable(call.resourceId),
+    parent_id: indexable(call.parentId ?? ""),
+    account_id: indexable(call.accountId ?? ""),
     outcome,
     reason,
     request_id: call.requestId,
-    address: storable(call.address),
+    address: indexable(call.address),
   };
 }
 
@@ -154,6 +154,13 @@ function newSalt(): Buffer {
   const salt = salts.subarray(0, saltLength);
   salts = salts.subarray(saltLength);
   return salt;
+}
+
+/** No index has room for much more: one entry that is too long would keep all others out of the log. */
+const maxIndexed = 200;
+
+function indexable(text: string): string {
+  return storable(text).slice(0, maxIndexed).toWellFormed();
 }
 
 /** Postgres has no NUL in text, and what a caller has put into the wrong place may be a secret. */

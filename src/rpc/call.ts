@@ -40,6 +40,11 @@ export interface CallOptions {
   liveness: Liveness;
 }
 
+/** What a request names, which nobody has looked at yet, as far as it gets into the audit log. */
+export function recordable(id: string): string {
+  return withoutSecrets(id).slice(0, 100);
+}
+
 /** One call, as both servers hand it to the interceptors and these to the handler. */
 export class Call implements Circumstances {
   readonly method: Method;
@@ -117,8 +122,8 @@ export class Call implements Circumstances {
       action: this.method.action,
       resourceType: this.method.access.resourceType,
       resourceId: this.resourceId,
-      parentId: this.method.resourceField === undefined ? this.judgedId.slice(0, 100) : "",
-      accountId: this.accountId || this.#namedAccount,
+      parentId: this.method.resourceField === undefined ? recordable(this.judgedId) : "",
+      accountId: this.accountId || recordable(this.#namedAccount),
       requestId: this.requestId,
       traceId: traceIdOf(this.head.header("traceparent")),
       address: this.address,

@@ -1,10 +1,9 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { digestHolds } from "../auth/signature.ts";
 import { Code, cancelled, ServiceError } from "../errors.ts";
-import { withoutSecrets } from "../ids.ts";
 import type { App } from "../rpc/app.ts";
 import { authorizeCall } from "../rpc/authorize-call.ts";
-import type { Call } from "../rpc/call.ts";
+import { type Call, recordable } from "../rpc/call.ts";
 import type { StreamRoute, UnaryRoute } from "../rpc/routes.ts";
 import { authenticate } from "./authenticate.ts";
 import type { WatchedCall } from "./open-streams.ts";
@@ -120,7 +119,7 @@ function authorise(
 ): Promise<void> | undefined {
   const { resourceField, judgedBy } = call.method;
   // Not validated yet, and bound for the audit log.
-  call.resourceId = withoutSecrets(idIn(request, resourceField)).slice(0, 100);
+  call.resourceId = recordable(idIn(request, resourceField));
   call.judgedId = idIn(request, judgedBy?.field);
   return call.caller === undefined ? undefined : authorizeCall(call, app.db);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { signingInterceptor } from "pdaas";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -5,6 +6,7 @@ import { AccountService } from "../../gen/pdaas/v1/account_service_pb.ts";
 import { AuditOutcome, AuditService } from "../../gen/pdaas/v1/audit_service_pb.ts";
 import { GroupService } from "../../gen/pdaas/v1/group_service_pb.ts";
 import { PolicyService } from "../../gen/pdaas/v1/policy_service_pb.ts";
+import { ServiceAccountService } from "../../gen/pdaas/v1/service_account_service_pb.ts";
 import { UserService } from "../../gen/pdaas/v1/user_service_pb.ts";
 import { refusalOf, signedTransport, transport, withHeaders } from "../harness/clients.ts";
 import { type TestKey, TestService } from "../harness/service.ts";
@@ -196,4 +198,28 @@ test("pages hold still while the log grows", async () => {
   expect(seen.length).toBeGreaterThan(4);
   expect(seen).toEqual(seen.toSorted((a, b) => Number(b - a)));
   expect(new Set(seen).size).toBe(seen.length);
+});
+
+test("what a refused call names has its place in the log, of whatever length and kind it is", async () => {
+  const powerless = await service.issueKey([]);
+  const transport = signedTransport(grpc, service, powerless);
+  const client = createClient(ServiceAccountService, transport);
+  const random = randomBytes(3_000).toString("base64");
+  const names = [
+    random,
+    random.repeat(500),
+    "\0",
+    "\u{1f600}".repeat(120),
+    `${"x".repeat(99)}\u{1f600}`,
+  ];
+  for (const accountId of names) {
+    const list = client.listServiceAccounts({ accountId });
+    const create = client.createServiceAccount({ accountId, name: "x" });
+    for (const call of [list, create]) {
+      expect((await refusalOf(call)).reason).toMatch(/^(PERMISSION_MISSING|FIELD_INVALID)$/);
+    }
+  }
+  const all = 2 * names.length;
+  const rows = await service.auditRows("api_key_id = $1", [powerless.apiKeyId], all);
+  expect(rows).toHaveLength(all);
 });
