@@ -1,5 +1,5 @@
-import { CompiledQuery, type Insertable, sql } from "kysely";
-import { executeWithNext, planOnce } from "./connection.ts";
+import { type Insertable, sql } from "kysely";
+import { patientStatement, planOnce } from "./connection.ts";
 import type { Queryable, Transaction } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -13,15 +13,22 @@ export const eventColumns = [
   ...(["account_id", "outcome", "reason", "request_id", "address", "entry", "personal"] as const),
 ] satisfies (keyof NewAuditEvent)[];
 
+/** All of them, in SQL. */
+export const eventColumnList = sql.raw(eventColumns.join(", "));
+
 const insertion = `
   insert into audit_pending (${eventColumns.join(", ")})
   values (${eventColumns.map((_, i) => `$${i + 1}`).join(", ")})`;
 planOnce(insertion, "audit_event");
+const insertWithNext = patientStatement(insertion);
 
 /** It is written with the next statement of the transaction, which fails if it cannot be. */
 export async function insertAuditEvent(tx: Transaction, event: NewAuditEvent): Promise<void> {
-  const values = eventColumns.map((name) => event[name]);
-  await executeWithNext(tx, CompiledQuery.raw(insertion, values));
+  const plain = { ...event, time: event.time.toISOString() };
+  await insertWithNext(
+    tx,
+    eventColumns.map((name) => plain[name]),
+  );
 }
 
 /**
@@ -31,14 +38,12 @@ export async function insertAuditEvent(tx: Transaction, event: NewAuditEvent): P
 export async function insertAuditEvents(db: Queryable, events: NewAuditEvent[]): Promise<void> {
   if (events.length === 0) return;
   await sql`
-    insert into audit_pending (${columns})
-    select ${columns} from json_populate_recordset(null::audit_pending, ${toJson(events)}::json)
+    insert into audit_pending (${eventColumnList})
+    select ${eventColumnList} from json_populate_recordset(null::audit_pending, ${toJson(events)}::json)
       with ordinality
     order by ordinality
     on conflict (id) do nothing`.execute(db);
 }
-
-const columns = sql.raw(eventColumns.join(", "));
 
 function toJson(events: NewAuditEvent[]): string {
   const rows = events.map(({ entry, personal, ...event }) => ({
@@ -46,7 +51,10 @@ function toJson(events: NewAuditEvent[]): string {
     entry: `\\x${entry.toString("hex")}`,
     personal: JSON.parse(personal),
   }));
-  return JSON.stringify(rows);
+  // Postgres takes no half of a character.
+  return JSON.stringify(rows, (_, value) =>
+    typeof value === "string" ? value.toWellFormed() : value,
+  );
 }
 
 /** How long the event that waits longest has waited for its number, in seconds; 0 when none waits. */

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { eventColumns } from "./audit-pending.ts";
+import { eventColumnList } from "./audit-pending.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
 
 // What a sequencer reads and writes. All of it is in one transaction, which the fence opens.
@@ -102,9 +102,8 @@ export async function numberEntries(
       where p.position = numbered.position
       returning p.*, numbered.sequence
     )
-    insert into audit_entries (sequence, ${columns}) select sequence, ${columns} from taken`.execute(
-    tx,
-  );
+    insert into audit_entries (sequence, ${eventColumnList})
+    select sequence, ${eventColumnList} from taken`.execute(tx);
   return Number(numAffectedRows);
 }
 
@@ -113,5 +112,3 @@ export async function notifyFollowers(tx: Transaction, organizationIds: string[]
   await sql`
     select pg_notify('pdaas_audit', id) from unnest(${organizationIds}::text[]) as id`.execute(tx);
 }
-
-const columns = sql.raw(eventColumns.join(", "));

@@ -1,14 +1,14 @@
 // How statements go over a connection to Postgres: each is a round trip, and most of what a change costs
 // are its round trips.
 
-import type { CompiledQuery, PostgresPool, PostgresPoolClient } from "kysely";
+import { CompiledQuery, type PostgresPool, type PostgresPoolClient } from "kysely";
 import type pg from "pg";
 import type { Transaction } from "./database.ts";
 
 /** Names of prepared statements, by their text. */
 const prepared = new Map<string, string>();
 /** Statements that wait for the next one of their transaction. */
-const patient = new Set(["begin"]);
+const patient = new Set<string>();
 const nothing = { command: "", rowCount: 0, rows: [] };
 
 /** Has Postgres plan a statement once on each connection: it takes longer than to run it. */
@@ -17,12 +17,19 @@ export function planOnce(sql: string, name: string): void {
 }
 
 /**
- * Executes a statement whose result nobody reads along with the next one of its transaction, in the same
- * round trip: at the latest with the commit, which fails if it has failed.
+ * A statement whose result nobody reads. It is executed along with the next one of its transaction, in the
+ * same round trip: at the latest with the commit, which fails if it has failed.
+ * @param sql nothing else may have the same text
+ * @returns what executes it. What Postgres does not see fail would be committed without it, so its values
+ *   are of kinds that always reach Postgres.
  */
-export async function executeWithNext(tx: Transaction, statement: CompiledQuery): Promise<void> {
-  patient.add(statement.sql);
-  await tx.executeQuery(statement);
+export function patientStatement(
+  sql: string,
+): (tx: Transaction, values: readonly (string | number | Buffer)[]) => Promise<void> {
+  patient.add(sql);
+  return async (tx, values) => {
+    await tx.executeQuery(CompiledQuery.raw(sql, [...values]));
+  };
 }
 
 /** The connections of a pool. */

@@ -1,6 +1,6 @@
-import { CompiledQuery, sql } from "kysely";
+import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { executeWithNext } from "../../src/store/connection.ts";
+import { patientStatement } from "../../src/store/connection.ts";
 import { type Database, openDatabase, type Transaction } from "../../src/store/database.ts";
 import { createDatabase, type TestDatabase } from "../harness/database.ts";
 
@@ -19,8 +19,8 @@ afterAll(async () => {
 });
 beforeEach(() => sql`truncate numbers`.execute(db));
 
-const insert = (number: number) =>
-  CompiledQuery.raw("insert into numbers (number) values ($1)", [number]);
+const insertWithNext = patientStatement("insert into numbers (number) values ($1)");
+const insertNow = (tx: Transaction) => sql`insert into numbers (number) values (1)`.execute(tx);
 const numbers = async (from: Database | Transaction = db) =>
   (
     await sql<{ number: number }>`select number from numbers order by number`.execute(from)
@@ -28,8 +28,8 @@ const numbers = async (from: Database | Transaction = db) =>
 
 test("what waits is executed before the next statement, in its turn", async () => {
   const seen = await db.transaction().execute(async (tx) => {
-    await executeWithNext(tx, insert(1));
-    await executeWithNext(tx, insert(2));
+    await insertWithNext(tx, [1]);
+    await insertWithNext(tx, [2]);
     return numbers(tx);
   });
   expect(seen).toEqual([1, 2]);
@@ -37,8 +37,8 @@ test("what waits is executed before the next statement, in its turn", async () =
 
 test("what waits is committed with the rest", async () => {
   await db.transaction().execute(async (tx) => {
-    await tx.executeQuery(CompiledQuery.raw("insert into numbers (number) values (1)"));
-    await executeWithNext(tx, insert(2));
+    await insertNow(tx);
+    await insertWithNext(tx, [2]);
   });
   expect(await database.query("select number from numbers")).toEqual([
     { number: 1 },
@@ -48,8 +48,8 @@ test("what waits is committed with the rest", async () => {
 
 test("a commit fails when what waited for it has failed, and nothing is changed", async () => {
   const changing = db.transaction().execute(async (tx) => {
-    await tx.executeQuery(CompiledQuery.raw("insert into numbers (number) values (1)"));
-    await executeWithNext(tx, insert(-2));
+    await insertNow(tx);
+    await insertWithNext(tx, [-2]);
   });
   await expect(changing).rejects.toMatchObject({ code: "23514" });
   expect(await numbers()).toEqual([]);
@@ -57,7 +57,7 @@ test("a commit fails when what waited for it has failed, and nothing is changed"
 
 test("a statement fails when what waited for it has failed", async () => {
   const changing = db.transaction().execute(async (tx) => {
-    await executeWithNext(tx, insert(-1));
+    await insertWithNext(tx, [-1]);
     await expect(numbers(tx)).rejects.toMatchObject({ code: "23514" });
     return "went on";
   });
@@ -67,7 +67,7 @@ test("a statement fails when what waited for it has failed", async () => {
 
 test("what waits is undone with a transaction that is", async () => {
   const changing = db.transaction().execute(async (tx) => {
-    await executeWithNext(tx, insert(1));
+    await insertWithNext(tx, [1]);
     throw new Error("changed my mind");
   });
   await expect(changing).rejects.toThrow("changed my mind");
@@ -86,7 +86,7 @@ test("a transaction without a statement leaves its connection as it was", async 
 
 test("a connection that ends with the commit leaves nothing behind, and is replaced", async () => {
   const changing = db.transaction().execute(async (tx) => {
-    await executeWithNext(tx, insert(1));
+    await insertWithNext(tx, [1]);
     await database.query(
       `select pg_terminate_backend(pid, 5000) from pg_stat_activity
        where application_name = 'pdaas' and datname = current_database()`,
