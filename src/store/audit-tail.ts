@@ -48,23 +48,26 @@ export async function auditEntriesAfter(
 }
 
 /**
- * Entries whose numbers the organization's tree does not have: nobody but somebody else than the service
- * can have written them, since a number and the tree's size are committed together.
+ * Entries whose numbers the organization's tree does not have: only somebody other than the service can
+ * have written them, since it commits a number together with the tree's size.
+ * @param size that the tree had a moment ago; it may have grown
  */
 export async function strayAuditEntries(
   db: Queryable,
   organizationId: string,
+  size: number,
   limit: number,
 ): Promise<AuditEventRow[]> {
-  return db
+  const entries = db
     .selectFrom("audit_entries")
-    .innerJoin("audit_trees", "audit_trees.organization_id", "audit_entries.organization_id")
     .selectAll("audit_entries")
     .where("audit_entries.organization_id", "=", organizationId)
-    .where((where) =>
-      where.or([where("sequence", "<", 1), where("sequence", ">", where.ref("size"))]),
-    )
     .orderBy("sequence")
-    .limit(limit)
-    .execute();
+    .limit(limit);
+  const before = entries.where("sequence", "<", 1);
+  const behind = entries
+    .innerJoin("audit_trees", "audit_trees.organization_id", "audit_entries.organization_id")
+    .where("sequence", ">", size)
+    .whereRef("sequence", ">", "audit_trees.size");
+  return [...(await before.execute()), ...(await behind.execute())];
 }

@@ -6,8 +6,9 @@ import type { TreeHead } from "./tree-head.ts";
 // An export of an organization's audit log: JSON objects, one a line, each line ended with a newline.
 // First AuditExportStart, if event 1 is not in it; then AuditExportDropped, for what retention has dropped,
 // and AuditExportEvent, in the order of the log and without gaps; last AuditExportEnd. The organization's
-// tree ends with the last event. A line has these members and no others. Numbers are decimal texts, bytes
-// base64.
+// tree ends with the last event. Where somebody has been at the database, events are missing, are there
+// twice, or come behind the last one. A line has these members and no others. Numbers are decimal texts,
+// bytes base64.
 
 /** What the log has before the first event of the export. */
 export interface AuditExportStart {
@@ -24,7 +25,10 @@ export interface AuditExportEvent {
   sequence: string;
   /** The bytes as they were recorded, a serialised AuditEntry. */
   entry: string;
-  /** The leaf's hash as the organization's tree has it, and not made of the entry for this line. */
+  /**
+   * The leaf's hash as the organization's tree has it, and not made of the entry for this line; but for an
+   * event that the tree has not.
+   */
   leafHash: string;
   /**
    * The personal data that the entry has commitments to: `address`, `user_agent`, and of a field that was
