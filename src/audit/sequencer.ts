@@ -10,7 +10,7 @@ const maxBatch = 4_000;
 const minBatch = 100;
 /** How long an entry may wait to be looked for. */
 const idleMs = 40;
-/** A batch costs much and an entry little: after a batch of fewer than `smallBatch` more are gathered. */
+/** A batch costs much and an entry little: where fewer than `smallBatch` have waited, more are gathered. */
 const gatherMs = 250;
 const smallBatch = 500;
 const retryMs = 500;
@@ -77,11 +77,12 @@ export class Sequencer {
           await this.#pause(idleMs);
           continue;
         }
+        const isAll = pending.length < this.#batchSize;
         await partitions.ensure(pending);
         const checkpoint = await sequenceBatch(db, epoch, signer, pending);
         if (checkpoint !== undefined) onCheckpoint?.(checkpoint);
         this.#batchSize = Math.min(maxBatch, this.#batchSize * 2);
-        if (pending.length < smallBatch) await this.#pause(gatherMs);
+        if (isAll && pending.length < smallBatch) await this.#pause(gatherMs);
       }
     } finally {
       await connection.end().catch(() => {});
