@@ -65,9 +65,7 @@ export class KeyUsage {
       if (this.#pending.size >= maxKeys) return;
       use = this.#written.pop() ?? { ...noUse };
       use.apiKeyId = apiKeyId;
-      use.calls = 0;
       use.address = address;
-      use.addresses = undefined;
       this.#pending.set(apiKeyId, use);
     }
     countAddress(use, address, 1);
@@ -103,7 +101,7 @@ export class KeyUsage {
         return;
       }
       start += batch.length;
-      if (this.#written.length < maxWritten) this.#written.push(...batch);
+      if (this.#written.length < maxWritten) this.#written.push(...batch.map(cleared));
     }
   }
 
@@ -121,6 +119,10 @@ export class KeyUsage {
     // Some may have come from more addresses than are told apart.
     newer.calls = total;
   }
+}
+
+function cleared(use: Pending): Pending {
+  return Object.assign(use, noUse);
 }
 
 function batchFrom(uses: Pending[], start: number): Pending[] {

@@ -64,21 +64,20 @@ export const recordPolicy = recorder(PolicySchema, toPolicy);
 export const recordPolicyAttachment = recorder(PolicyAttachmentSchema, toPolicyAttachment);
 export const recordPolicySchema = recorder(UpdatePolicySchemaResponseSchema, toPolicySchema);
 export const recordServiceAccount = recorder(ServiceAccountSchema, toServiceAccount);
-export const recordApiKey = recorder(ApiKeySchema, (row: ApiKeyRow) =>
-  toApiKey({ ...row, last_use: null, successor_last_use: null }),
-);
-/** Both keys of a rotation are one change: what it makes is told of with its name before each field. */
-export const recordRotation = (
+export const recordApiKey = recorder(ApiKeySchema, showApiKey);
+/** Both keys of a rotation are one change: the fields of the new one are those of `successor`. */
+export function recordRotation(
   call: Call,
   key: ApiKeyRow,
-  retired: ApiKeyRow,
-  successor: ApiKeyRow,
-): void => {
-  recordApiKey(call, undefined, successor);
-  const made = call.changes.map((change) => ({ ...change, field: `successor.${change.field}` }));
+  { retired, successor }: { retired: ApiKeyRow; successor: ApiKeyRow },
+): void {
+  const made = fieldChanges(ApiKeySchema, undefined, showApiKey(successor));
   recordApiKey(call, key, retired);
-  call.changes = [...call.changes, ...made];
-};
+  call.changes = [
+    ...call.changes,
+    ...made.map((change) => ({ ...change, field: `successor.${change.field}` })),
+  ];
+}
 export const recordAllowlist = recorder(
   AllowlistSchema,
   (allowlist: MessageInitShape<typeof AllowlistSchema>) => allowlist,
@@ -88,3 +87,8 @@ export const recordAllowlistEntry = recorder(AllowlistEntrySchema, toAllowlistEn
 export const recordAuditSink = recorder(AuditSinkSchema, (row: AuditSinkRow) =>
   toAuditSink({ ...row, delivered_sequence: 0, attempts: 0, last_error: "" }),
 );
+
+/** Without how it is used. */
+function showApiKey(row: ApiKeyRow): MessageInitShape<typeof ApiKeySchema> {
+  return toApiKey({ ...row, last_use: null, successor_last_use: null });
+}

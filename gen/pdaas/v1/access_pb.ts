@@ -39,7 +39,8 @@ export type Access = Message<"pdaas.v1.Access"> & {
    * Whether a successful call can alter an answer to who may do what that was
    * given before. Such a call raises the organization's access epoch in its own
    * transaction. A call that only makes something does not: nobody can have
-   * asked about it, and all replicas would have to read every caller again.
+   * asked about it, and all replicas would read every credential again at its
+   * next call.
    *
    * @generated from field: bool changes_access = 3;
    */

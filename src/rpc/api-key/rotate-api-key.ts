@@ -98,7 +98,7 @@ async function rotate(
   const plan = planOf(own, organization, key, request, id);
   const { row, secretKey } = await makeApiKey(app, tx, organization, owner, plan);
   await inheritAddresses(tx, call, own, { id, owner, predecessor: key });
-  recordRotation(call, key, predecessor, row);
+  recordRotation(call, key, { retired: predecessor, successor: row });
   return { successor: row, secretKey, predecessor };
 }
 
