@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -197,8 +198,17 @@ def test_listings_run_over_pages(admin: Client, key: IssuedApiKey) -> None:
     assert [item["id"] for item in listing] == made
     assert account["id"] in [item["id"] for item in admin.accounts.list(page_size=1)]
     since = datetime.now(timezone.utc) - timedelta(hours=1)
-    (event,) = admin.audit_events.list(
-        start_time=since, action="IssueApiKey", resource_id=key["id"], outcome="ok"
-    )
+    # An event is listed a moment after it was recorded.
+    deadline = time.monotonic() + 10
+    while not (
+        events := list(
+            admin.audit_events.list(
+                start_time=since, action="IssueApiKey", resource_id=key["id"], outcome="ok"
+            )
+        )
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (event,) = events
     assert (event["principal_type"], event["resource_type"]) == ("user", "ApiKey")
     assert event["user_agent"].startswith("pdaas-python/")
