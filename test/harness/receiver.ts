@@ -12,8 +12,8 @@ import { HmacKey } from "../../src/auth/hmac.ts";
 import { digestHolds, macHolds, readSignature } from "../../src/auth/signature.ts";
 import { NodeHead } from "../../src/server/node-head.ts";
 
-/** How it answers: with a status, with a redirect to a URL, with an endless body, or not at all. */
-export type Behaviour = number | { redirectTo: string } | "endless" | "hang";
+/** How it answers: with a status, with a redirect to a URL, with an endless body, oddly, or not at all. */
+export type Behaviour = number | { redirectTo: string } | "endless" | "upgrade" | "hang";
 
 /** What came. */
 export interface ReceivedPost {
@@ -39,7 +39,11 @@ export class Receiver implements AsyncDisposable {
       void this.#take(request).then(() => {
         const { behaviour } = this;
         if (behaviour === "hang") return;
-        if (behaviour === "endless") {
+        if (behaviour === "upgrade") {
+          const head =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+          request.socket.end(head);
+        } else if (behaviour === "endless") {
           const write = () => response.write(Buffer.alloc(64 * 1024), () => setImmediate(write));
           response.on("error", () => {});
           write();

@@ -86,6 +86,15 @@ test("without a place to begin it begins with what comes next, and gets what it 
   await remove(id);
 });
 
+test("a receiver that would switch protocols has refused, and holds nothing up", async () => {
+  await using receiver = await Receiver.start();
+  receiver.behaviour = "upgrade";
+  const auditSinkId = await sinkOf(receiver, { outcomes: [AuditOutcome.REFUSED] });
+  await recordEvents(service, 1);
+  await expect.poll(() => receiver.posts.length, patience).toBeGreaterThan(1);
+  await sinks().deleteAuditSink({ auditSinkId });
+});
+
 test("a failing receiver is tried again, and what it does not take is put aside", async () => {
   await using receiver = await Receiver.start();
   receiver.behaviour = 503;

@@ -36,7 +36,9 @@ export async function post({ url, headers, body, allows, signal }: Post): Promis
       signal,
     });
     sent.end(body);
-    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    // To switch protocols is an answer too: without a listener nothing would ever come of it.
+    const answers = ["response", "upgrade"].map((name) => once(sent, name, { signal }));
+    const [response] = (await Promise.race(answers)) as [IncomingMessage];
     // It is cut off below, as nothing of it is read.
     for (const each of [sent, response]) each.on("error", () => {});
     return response.statusCode ?? 0;
