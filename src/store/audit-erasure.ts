@@ -19,12 +19,26 @@ const windowSize = 5_000;
  * @returns of how many events something was erased
  */
 export async function erasePersonalData(tx: Transaction, erasure: Erasure): Promise<number> {
-  // First where events wait: those that have got their numbers meanwhile are found after that.
-  let erased = await eraseIn(tx, "audit_pending", erasure, sql`true`);
-  const last = await auditHead(tx, erasure.organizationId);
-  let from = await firstSequence(tx, erasure.organizationId);
-  for (; from <= last; from += windowSize) {
-    const window = sql`sequence between ${from} and ${from + windowSize - 1}`;
+  const { organizationId } = erasure;
+  const first = await firstSequence(tx, organizationId);
+  const last = await auditHead(tx, organizationId);
+  let erased = await eraseBetween(tx, erasure, first, last);
+  // Events that wait come late, as the sequencer waits for what is changed here until all of it is done.
+  erased += await eraseIn(tx, "audit_pending", erasure, sql`true`);
+  // Those that have got their numbers meanwhile.
+  erased += await eraseBetween(tx, erasure, last + 1, await auditHead(tx, organizationId));
+  return erased;
+}
+
+async function eraseBetween(
+  tx: Transaction,
+  erasure: Erasure,
+  first: number,
+  last: number,
+): Promise<number> {
+  let erased = 0;
+  for (let from = first; from <= last; from += windowSize) {
+    const window = sql`sequence between ${from} and ${Math.min(last, from + windowSize - 1)}`;
     erased += await eraseIn(tx, "audit_entries", erasure, window);
   }
   return erased;

@@ -56,17 +56,23 @@ export async function updateAuditLog(
   return numUpdatedRows === 1n;
 }
 
+/** The entries of a batch are held in memory at once. */
+const maxBatchBytes = 16 * 1024 * 1024;
+
 /**
- * What waits, in the order of arrival. There is no cursor: a transaction that commits late may have an
- * earlier position than what has its number already.
+ * What waits, in the order of arrival, as far as it is not too much at once. There is no cursor: a
+ * transaction that commits late may have an earlier position than what has its number already.
  */
 export async function listPendingEntries(db: Queryable, limit: number): Promise<PendingEntry[]> {
-  return db
-    .selectFrom("audit_pending")
-    .select(["position", "id", "organization_id", "time", "entry"])
-    .orderBy("position")
-    .limit(limit)
-    .execute();
+  const { rows } = await sql<PendingEntry>`
+    select position, id, organization_id, time, entry
+    from (
+      select *, sum(octet_length(entry)) over (order by position) - octet_length(entry) as bytes_before
+      from (select * from audit_pending order by position limit ${limit}) as first
+    ) as pending
+    where bytes_before < ${maxBatchBytes}
+    order by position`.execute(db);
+  return rows;
 }
 
 /** Of these, the ones that have a number already: they were written twice, as an answer was lost. */
