@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..");
 const allowed: Record<string, string[]> = {
   store: [],
   iam: [],
-  audit: ["iam", "store"],
+  audit: ["auth", "iam", "store"],
   auth: ["iam", "store"],
   rpc: ["auth", "iam", "audit", "store"],
   server: ["rpc", "auth", "iam", "store"],

@@ -11,7 +11,9 @@ import { insertAuditEvents } from "../../src/store/audit-pending.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { createDatabase, type TestDatabase } from "../harness/database.ts";
 
-const organizationId = newId("org");
+/** Enough that none is taken for a flood. */
+const organizationIds = Array.from({ length: 12 }, () => newId("org"));
+const organizationId = organizationIds[0] as string;
 let database: TestDatabase;
 let db: Database;
 
@@ -19,8 +21,9 @@ beforeEach(async () => {
   database = await createDatabase();
   db = openDatabase(database.poolConfig);
   await database.query(
-    "insert into organizations (id, slug, name, sealed_data_key) values ($1, 'myorg', '', '')",
-    [organizationId],
+    `insert into organizations (id, slug, name, sealed_data_key)
+     select id, 'org' || n, '', '' from unnest($1::text[]) with ordinality as o (id, n)`,
+    [organizationIds],
   );
 });
 afterEach(async () => {
@@ -40,7 +43,11 @@ const call = {
 };
 const refused = { outcome: AuditOutcome.REFUSED, reason: "TEST" };
 /** No two of these calls are alike. */
-const callFrom = (i: number) => ({ ...call, address: `10.0.${i >> 8}.${i & 255}` });
+const callFrom = (i: number) => ({
+  ...call,
+  organizationId: organizationIds[i % organizationIds.length] as string,
+  address: `10.0.${i >> 8}.${i & 255}`,
+});
 
 async function write(events: WaitingEvent[]): Promise<void> {
   await insertAuditEvents(
@@ -98,6 +105,27 @@ test("a flood is written while it goes on", async () => {
   await audit.close();
 });
 
+test("a flood of refusals from many addresses is counted exactly, and leaves room for others", async () => {
+  const audit = new AuditLog(db, () => {});
+  for (let i = 0; i < 20_000; i++) {
+    const address = i % 2 === 0 ? `10.0.${i >> 8}.${i & 255}` : `2001:db8::${i.toString(16)}`;
+    audit.recordRefusal({ ...call, address, apiKeyId: `key_${i % 3}` }, "TEST");
+    audit.ensureCanRecord();
+  }
+  audit.recordRefusal({ ...call, organizationId: organizationIds[1] as string }, "TEST");
+  await audit.close();
+  const [mine, others] = [organizationId, organizationIds[1]].map((id) =>
+    entries().then((all) => all.filter((entry) => entry.organizationId === id)),
+  );
+  expect(await others).toHaveLength(1);
+  const flood = (await mine) ?? [];
+  expect(flood.reduce((sum, { count }) => sum + Number(count), 0)).toBe(20_000);
+  expect(flood.length).toBeLessThan(1_100);
+  const broad = flood.toSorted((a, b) => Number(b.count - a.count))[0];
+  expect(broad).toMatchObject({ apiKeyId: "", action: "GetAccount", reason: "TEST" });
+  expect(broad?.addressCommitment).toHaveLength(0);
+});
+
 test("a batch whose answer was lost is there once, and holds up nothing", async () => {
   let lost = false;
   const events = new BackgroundEvents(
@@ -136,12 +164,9 @@ test("when no more can be kept, no call is answered, until they are written", as
 });
 
 test("the account is told of what a refused call was about, in its own organization", async () => {
-  const [serviceAccountId, apiKeyId, stranger] = [newId("svc"), newId("key"), newId("org")];
+  const [serviceAccountId, apiKeyId] = [newId("svc"), newId("key")];
+  const stranger = organizationIds[1] as string;
   const owner = [serviceAccountId, organizationId];
-  await database.query(
-    "insert into organizations (id, slug, name, sealed_data_key) values ($1, 'other', '', '')",
-    [stranger],
-  );
   await database.query(
     "insert into accounts (organization_id, id, name, description) values ($1, 'acc-9', '', '')",
     [organizationId],
