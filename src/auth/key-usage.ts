@@ -65,6 +65,7 @@ export class KeyUsage {
       if (this.#pending.size >= maxKeys) return;
       use = this.#written.pop() ?? { ...noUse };
       use.apiKeyId = apiKeyId;
+      use.calls = 0;
       use.address = address;
       this.#pending.set(apiKeyId, use);
     }
@@ -101,8 +102,13 @@ export class KeyUsage {
         return;
       }
       start += batch.length;
-      if (this.#written.length < maxWritten) this.#written.push(...batch.map(cleared));
+      if (this.#written.length < maxWritten) for (const use of batch) this.#keep(use);
     }
+  }
+
+  #keep(use: Pending): void {
+    if (use.addresses !== undefined) use.addresses = undefined;
+    this.#written.push(use);
   }
 
   #putBack(use: Pending): void {
@@ -119,10 +125,6 @@ export class KeyUsage {
     // Some may have come from more addresses than are told apart.
     newer.calls = total;
   }
-}
-
-function cleared(use: Pending): Pending {
-  return Object.assign(use, noUse);
 }
 
 function batchFrom(uses: Pending[], start: number): Pending[] {
