@@ -14,6 +14,7 @@ import type { Transaction } from "../../store/database.ts";
 import type { ServiceAccountRow } from "../../store/service-accounts.ts";
 import { maxAllowlistEntries } from "../allowlist/limits.ts";
 import type { Call } from "../call.ts";
+import { earlier } from "./end-of-life.ts";
 import { listsBeyond, type OwnLimits } from "./own-limits.ts";
 
 type Addresses = Pick<AllowlistEntryRow, "cidr" | "description" | "expire_time">[];
@@ -81,16 +82,12 @@ function narrowed(a: Addresses, b: Addresses): Addresses {
       .map(({ other, range }) => ({
         cidr: own.covers(range) ? other.cidr : one.cidr,
         description: other.description,
-        expire_time: earlierEnd(one.expire_time, other.expire_time),
+        expire_time: earlier(one.expire_time, other.expire_time),
       }));
   });
   // Of a range that is there twice, the one that lasts.
   both.sort((x, y) => lasting(y.expire_time) - lasting(x.expire_time));
   return [...new Map(both.toReversed().map((entry) => [entry.cidr, entry])).values()];
-}
-
-function earlierEnd(a: Date | null, b: Date | null): Date | null {
-  return lasting(a) < lasting(b) ? a : b;
 }
 
 const never = Number.MAX_SAFE_INTEGER;
