@@ -1,4 +1,6 @@
 import { type ApiKeyParams, Client, type IssueApiKeyParams, type IssuedApiKey } from "pdaas";
+import { expect } from "vitest";
+import { refusalOf } from "./clients.ts";
 import { administrator, type TestService } from "./service.ts";
 
 /** A user, with a session. */
@@ -99,6 +101,13 @@ export class Actors {
   async disableKey({ apiKeyId }: ApiKeyParams): Promise<void> {
     await this.#admin.apiKeys.disable({ apiKeyId });
   }
+
+  /** Holds that an attempt is refused, as one to give too much, and leaves everything as it is. */
+  async refuses(attempt: () => Promise<unknown>, refusal: object = escalation): Promise<void> {
+    const before = await accessRows(this.#service);
+    expect(await refusalOf(attempt())).toMatchObject(refusal);
+    expect(await accessRows(this.#service)).toEqual(before);
+  }
 }
 
 const tables = [
@@ -113,6 +122,8 @@ const tables = [
   "api_keys",
   "allowlist_entries",
 ];
+
+const escalation = { code: "permission_denied", reason: "PERMISSION_ESCALATION" };
 
 /** Every row that says who may do what. */
 export async function accessRows({ database }: TestService): Promise<Record<string, unknown>> {

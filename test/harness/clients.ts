@@ -98,6 +98,15 @@ export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
   throw new Error(`the call was carried out: ${JSON.stringify(result)}`);
 }
 
+/** @returns undefined for a call that was carried out */
+export async function refusalIfAny(call: Promise<unknown>): Promise<Refusal | undefined> {
+  const isCarriedOut = await call.then(
+    () => true,
+    () => false,
+  );
+  return isCarriedOut ? undefined : refusalOf(call);
+}
+
 function connectRefusal(error: ConnectError): Refusal {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [retry] = error.findDetails(RetryInfoSchema);

@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { AccessService } from "../../gen/pdaas/v1/access_service_pb.ts";
 import { type Method, methods } from "../../src/contract.ts";
 import { resourceTypesOf } from "../../src/iam/schema.ts";
-import { refusalOf } from "../harness/clients.ts";
+import { refusalIfAny } from "../harness/clients.ts";
 import { invoke } from "../harness/invoke.ts";
 import type { Call, Question } from "./scenario.ts";
 import type { Stage } from "./stage.ts";
@@ -35,12 +35,9 @@ async function makeCall({ names, callers }: Stage, asked: Call, turn: number): P
   if (made === undefined) throw new Error(`"${asked.principal}" is no principal`);
   const headers = { "x-forwarded-for": asked.address };
   const call = invoke(asked.rpc, requestAbout(methodOf(asked), type, id), made, headers);
-  const isCarriedOut = await call.then(
-    () => true,
-    () => false,
-  );
-  if (isCarriedOut) return true;
-  const { reason, message } = await refusalOf(call);
+  const refusal = await refusalIfAny(call);
+  if (refusal === undefined) return true;
+  const { reason, message } = refusal;
   if (reason === "PERMISSION_MISSING") return false;
   if (reason === "FIELD_INVALID" || reason === "RESOURCE_NOT_FOUND") return true;
   throw new Error(`${asked.rpc} was answered ${reason}: ${message}`);

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Actors, accessRows, type TestBot } from "../harness/actors.ts";
-import { refusalOf } from "../harness/clients.ts";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { Actors, type TestBot } from "../harness/actors.ts";
 import { TestService } from "../harness/service.ts";
 
 // Who may do something only under conditions gives it only under the same, or more; and what means another
@@ -10,20 +9,13 @@ let service: TestService;
 let make: Actors;
 let named = 0;
 
-const escalation = { code: "permission_denied", reason: "PERMISSION_ESCALATION" };
-
 beforeAll(async () => {
   service = await TestService.start();
   make = new Actors(service);
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** Holds that an attempt is refused, and leaves everything as it is. */
-async function refuses(attempt: () => Promise<unknown>): Promise<void> {
-  const before = await accessRows(service);
-  expect(await refusalOf(attempt())).toMatchObject(escalation);
-  expect(await accessRows(service)).toEqual(before);
-}
+const refuses = (attempt: () => Promise<unknown>) => make.refuses(attempt);
 
 const write = ({ client }: TestBot, text: string) =>
   client.policies.create({ name: `Written ${++named}`, text });

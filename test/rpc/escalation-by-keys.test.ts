@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { administratorPolicyId } from "../../src/iam/managed-policies.ts";
-import { Actors, accessRows, type TestBot } from "../harness/actors.ts";
-import { refusalOf } from "../harness/clients.ts";
+import { Actors, type TestBot } from "../harness/actors.ts";
 import { TestService } from "../harness/service.ts";
 
 // A key gives no more than it may itself, nothing to what it is held to and others are not, and none of
@@ -10,7 +9,6 @@ import { TestService } from "../harness/service.ts";
 let service: TestService;
 let make: Actors;
 
-const escalation = { code: "permission_denied", reason: "PERMISSION_ESCALATION" };
 const inAnHour = () => new Date(Date.now() + 3_600_000);
 
 beforeAll(async () => {
@@ -19,12 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** Holds that an attempt is refused, and leaves everything as it is. */
-async function refuses(attempt: () => Promise<unknown>): Promise<void> {
-  const before = await accessRows(service);
-  expect(await refusalOf(attempt())).toMatchObject(escalation);
-  expect(await accessRows(service)).toEqual(before);
-}
+const refuses = (attempt: () => Promise<unknown>) => make.refuses(attempt);
 
 /** What takes power to give; each is a small one, which a key without limits may give. */
 interface Targets {

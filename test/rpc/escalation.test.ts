@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { administratorPolicyId } from "../../src/iam/managed-policies.ts";
-import { Actors, accessRows, type TestBot, type TestUser } from "../harness/actors.ts";
-import { refusalOf } from "../harness/clients.ts";
+import { Actors, type TestBot, type TestUser } from "../harness/actors.ts";
 import { TestService } from "../harness/service.ts";
 
 // Nobody gives, or takes for themselves, what they do not have.
@@ -9,7 +8,6 @@ import { TestService } from "../harness/service.ts";
 let service: TestService;
 let make: Actors;
 
-const escalation = { code: "permission_denied", reason: "PERMISSION_ESCALATION" };
 const everything = "permit (principal, action, resource);";
 
 /** May manage all that says who may do what, and read; nothing else. */
@@ -29,12 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** Holds that an attempt is refused, and leaves everything as it is. */
-async function refuses(attempt: () => Promise<unknown>): Promise<void> {
-  const before = await accessRows(service);
-  expect(await refusalOf(attempt())).toMatchObject(escalation);
-  expect(await accessRows(service)).toEqual(before);
-}
+const refuses = (attempt: () => Promise<unknown>) => make.refuses(attempt);
 
 describe("who manages access, and may do nothing else, gives no more", () => {
   let manager: TestUser | TestBot;

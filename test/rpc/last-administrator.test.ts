@@ -1,7 +1,7 @@
 import { Client } from "pdaas";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { administratorPolicyId } from "../../src/iam/managed-policies.ts";
-import { Actors, accessRows, type TestUser } from "../harness/actors.ts";
+import { Actors, type TestUser } from "../harness/actors.ts";
 import { refusalOf } from "../harness/clients.ts";
 import { addOrganization } from "../harness/organization.ts";
 import { TestService } from "../harness/service.ts";
@@ -38,9 +38,7 @@ beforeEach(async () => {
 
 /** Holds that an attempt is refused, leaves everything as it is, and the administrator able to act. */
 async function refuses(attempt: () => Promise<unknown>, by = admin): Promise<void> {
-  const before = await accessRows(service);
-  expect(await refusalOf(attempt())).toMatchObject(lastAdministrator);
-  expect(await accessRows(service)).toEqual(before);
+  await make.refuses(attempt, lastAdministrator);
   await by.policies.list().page();
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Caller } from "../../gen/pdaas/v1/access_pb.ts";
 import { type Method, methods } from "../../src/contract.ts";
 import { managedPolicies } from "../../src/iam/managed-policies.ts";
-import { refusalOf, transport } from "../harness/clients.ts";
+import { refusalIfAny, transport } from "../harness/clients.ts";
 import { invoke } from "../harness/invoke.ts";
 import { logIn, newServiceAccount, newUser, type TestPrincipal } from "../harness/principals.ts";
 import { validRequests } from "../harness/requests.ts";
@@ -105,12 +105,9 @@ async function cellsOf({ action, callers }: Method): Promise<string[]> {
  */
 async function tryCall(action: string, request: object, { credentials }: TestPrincipal) {
   const call = invoke(action, request, transport(connect, service, [credentials]));
-  const isCarriedOut = await call.then(
-    () => true,
-    () => false,
-  );
-  if (isCarriedOut) return true;
-  const { reason, message } = await refusalOf(call);
+  const refusal = await refusalIfAny(call);
+  if (refusal === undefined) return true;
+  const { reason, message } = refusal;
   if (reason === "PERMISSION_MISSING") return false;
   throw new Error(`${action} was refused for another reason: ${message}`);
 }
