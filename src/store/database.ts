@@ -41,15 +41,19 @@ const types: pg.CustomTypesConfig = {
 
 /**
  * Opens a pool. Connections are made on first use, so an unreachable server shows then.
- * @param onError told of connections that break while idle; the pool replaces them
+ * @param onError told of connections that break; the pool replaces them
  */
 export function openDatabase(
   config: pg.PoolConfig,
   onError: (error: Error) => void = () => {},
 ): Database {
   const pool = new pg.Pool({ ...defaults, types, ...config });
-  pool.on("error", onError);
-  pool.on("connect", (client) => client.on("error", onError));
+  // The pool tells of the same error, of idle connections only, with all of the connection inside.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => {
+    // A pool that ends does not wait for its connections to: the server may stop before they have.
+    client.on("error", (error) => pool.ending || onError(error));
+  });
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: overPool(pool) }) });
 }
 

@@ -39,7 +39,8 @@ abstract class Line {
   }
 
   async mend(): Promise<void> {
-    this.#server = createServer((near) => {
+    // An end that has said its last word still hears what is on its way to it.
+    this.#server = createServer({ allowHalfOpen: true }, (near) => {
       const far = connect(this.#far);
       for (const socket of [near, far]) {
         this.#sockets.add(socket);
@@ -75,28 +76,30 @@ function delay(ms: number): Transform {
 
 /** The way to a Postgres server. */
 export class Cable extends Line {
-  readonly #folder: string;
+  /** Of the socket at this end. */
+  readonly folder: string;
 
-  private constructor(target: string, folder: string) {
-    super({ path: join(folder, socketName) }, { path: join(target, socketName) });
-    this.#folder = folder;
+  private constructor(target: string, folder: string, delayMs?: number) {
+    super({ path: join(folder, socketName) }, { path: join(target, socketName) }, delayMs);
+    this.folder = folder;
   }
 
   /** @param host folder of the server's socket */
-  static async lay(host: string): Promise<Cable> {
-    const cable = new Cable(host, await mkdtemp(join(tmpdir(), "pdaas-cable-")));
+  static async lay(host: string, options: { delayMs?: number } = {}): Promise<Cable> {
+    const folder = await mkdtemp(join(tmpdir(), "pdaas-cable-"));
+    const cable = new Cable(host, folder, options.delayMs);
     await cable.mend();
     return cable;
   }
 
   /** The URL of a database by way of this cable. */
   url(database: string): string {
-    return `postgres://pdaas@localhost/${database}?host=${encodeURIComponent(this.#folder)}`;
+    return `postgres://pdaas@localhost/${database}?host=${encodeURIComponent(this.folder)}`;
   }
 
   override async remove(): Promise<void> {
     await super.remove();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 }
 
