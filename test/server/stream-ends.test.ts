@@ -116,7 +116,8 @@ describe.each(servers)("a stream is ended midway: %s", (name) => {
     const there = { httpUrl, grpcUrl: `http://${grpcAddress}` };
     const tail = await begun(signedTransport(name, there, key));
     await recordEvents(service, 1, { action: "First" });
-    await expect.poll(() => tail.actions).toEqual(["First"]);
+    // Behind those of the key's own making, which may have been waiting for their numbers.
+    await expect.poll(() => tail.actions.at(-1)).toBe("First");
     const closed = close();
     expect(await refusalOf(tail.ended)).toMatchObject({
       code: "unavailable",
