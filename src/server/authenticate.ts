@@ -38,7 +38,7 @@ function authenticateKey(
   signed: SignedHead,
   credential: Credential | undefined,
 ): void {
-  admitCredential(app, call, credential, macHolds(signed, credential?.key ?? decoyKey));
+  admitCredential(app, call, credential, macHolds(signed, credential ?? decoyKey));
   ensureRightCaller(call, Caller.SIGNATURE);
 }
 
