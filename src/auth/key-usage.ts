@@ -95,7 +95,7 @@ export class KeyUsage {
     for (let start = 0; start < uses.length; ) {
       const batch = batchFrom(uses, start);
       try {
-        await addKeyUses(this.#db, batch.map(byNetwork));
+        await addKeyUses(this.#db, batch.map(toKeyUses));
       } catch (error) {
         this.#onError(error);
         for (const use of uses.slice(start)) this.#putBack(use);
@@ -135,16 +135,20 @@ function batchFrom(uses: Pending[], start: number): Pending[] {
   return uses.slice(start, end);
 }
 
+function toKeyUses(use: Pending): KeyUses {
+  const { apiKeyId, calls, time, address, userAgent, rpc } = use;
+  return { apiKeyId, calls, time, address, userAgent, rpc, addresses: networksOf(use) };
+}
+
 /** Whoever has one address of IPv6 has its whole network, so that is what uses are counted by. */
-function byNetwork(use: Pending): KeyUses {
-  const { addresses } = use;
-  if (addresses === undefined) return { ...use, addresses: [[networkOf(use.address), use.calls]] };
+function networksOf({ address, calls, addresses }: Pending): [network: string, calls: number][] {
+  if (addresses === undefined) return [[networkOf(address), calls]];
   const networks = new Map<string, number>();
-  for (const [address, calls] of addresses) {
-    const network = networkOf(address);
-    networks.set(network, (networks.get(network) ?? 0) + calls);
+  for (const [from, some] of addresses) {
+    const network = networkOf(from);
+    networks.set(network, (networks.get(network) ?? 0) + some);
   }
-  return { ...use, addresses: networks };
+  return [...networks];
 }
 
 function networkOf(address: string): string {

@@ -32,7 +32,7 @@ export interface KeyUses {
   userAgent: string;
   rpc: string;
   /** Calls by address. */
-  addresses: Iterable<readonly [address: string, calls: number]>;
+  addresses: readonly (readonly [address: string, calls: number])[];
 }
 
 /**
@@ -50,7 +50,7 @@ export async function addKeyUses(db: Database, uses: KeyUses[]): Promise<void> {
     use.address,
     withoutSecrets(use.userAgent.replaceAll("\0", "")),
     use.rpc,
-    [...use.addresses],
+    use.addresses,
   ]);
   await sql`
     with used as materialized (
