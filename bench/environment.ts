@@ -1,17 +1,24 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "../src/embedded/postgres.ts";
 import { startRedisServer } from "../test/harness/redis-server.ts";
+import { pin } from "./process.ts";
+
+export interface EnvironmentOptions {
+  /** As EmbeddedPostgresOptions has them. */
+  postgresSettings?: Record<string, string>;
+  /** Where both run; on any without it. */
+  processor?: number;
+}
 
 /**
  * Settings of a service on a Postgres and a Redis of its own.
  * @param stack stops them
- * @param postgresSettings as EmbeddedPostgresOptions has them
  */
 export async function startEnvironment(
   stack: AsyncDisposableStack,
-  postgresSettings: Record<string, string> = {},
+  { postgresSettings = {}, processor }: EnvironmentOptions = {},
 ): Promise<Record<string, string>> {
   const folder = await mkdtemp(join(tmpdir(), "pdaas-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -22,6 +29,9 @@ export async function startEnvironment(
   stack.defer(() => postgres.stop());
   const redis = await startRedisServer();
   stack.defer(() => redis.stop());
+  if (processor !== undefined) {
+    for (const pid of [await postmasterPid(postgres.dataDir), redis.pid]) pin(pid, processor);
+  }
   const { host, user, database } = postgres.poolConfig;
   return {
     PDAAS_DATA_DIR: folder,
@@ -31,4 +41,9 @@ export async function startEnvironment(
     PDAAS_HTTP_LISTEN: "127.0.0.1:0",
     PDAAS_LOG_LEVEL: "warn",
   };
+}
+
+async function postmasterPid(dataDir: string): Promise<number> {
+  const [pid] = (await readFile(join(dataDir, "postmaster.pid"), "utf8")).split("\n");
+  return Number(pid);
 }

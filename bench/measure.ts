@@ -31,22 +31,71 @@ export async function startLoader(stack: AsyncDisposableStack): Promise<BenchPro
 
 /** @throws Error when a call was refused */
 export async function measure(
-  { name, server, counter, load, settle }: Subject,
+  subject: Subject,
   loader: BenchProcess,
   milliseconds: number,
 ): Promise<Measurement> {
-  const carriedOut = async () => (await server.ask("carriedOut"))[counter] ?? 0;
-  const carriedOutBefore = await carriedOut();
-  const began = performance.now();
-  const cpuBefore = await server.ask("cpu");
-  const done = await loader.ask("done", { load: { ...load, milliseconds } });
-  const rps = done / ((performance.now() - began) / 1_000);
-  await settle?.(carriedOutBefore + done);
-  const cpu = (await server.ask("cpu")) - cpuBefore;
-  if ((await carriedOut()) - carriedOutBefore !== done) {
-    throw new Error(`${name}: some calls were refused, so the figures mean nothing`);
+  const [measurement] = await measureByTurns([subject], loader, milliseconds, 1);
+  return measurement as Measurement;
+}
+
+/**
+ * Measures subjects in slices, each in its turn.
+ * @param milliseconds of a slice
+ * @param slices of each subject
+ * @throws Error when a call was refused
+ */
+export async function measureByTurns(
+  subjects: readonly Subject[],
+  loader: BenchProcess,
+  milliseconds: number,
+  slices: number,
+): Promise<Measurement[]> {
+  const measured = await Promise.all(subjects.map(begin));
+  for (let slice = 0; slice < slices; slice++) {
+    for (const each of measured) {
+      const began = performance.now();
+      each.done += await loader.ask("done", { load: { ...each.subject.load, milliseconds } });
+      each.seconds += (performance.now() - began) / 1_000;
+    }
   }
-  return { cpuUs: cpu / done, rps };
+  const results: Measurement[] = [];
+  for (const each of measured) results.push(await end(each));
+  return results;
+}
+
+/** What is known of a subject while it is measured, and was when that began. */
+interface Measured {
+  subject: Subject;
+  carriedOutBefore: number;
+  cpuBefore: number;
+  done: number;
+  seconds: number;
+}
+
+async function begin(subject: Subject): Promise<Measured> {
+  const carriedOutBefore = await carriedOut(subject);
+  return {
+    subject,
+    carriedOutBefore,
+    cpuBefore: await subject.server.ask("cpu"),
+    done: 0,
+    seconds: 0,
+  };
+}
+
+async function end(measured: Measured): Promise<Measurement> {
+  const { subject, carriedOutBefore, cpuBefore, done, seconds } = measured;
+  await subject.settle?.(carriedOutBefore + done);
+  const cpu = (await subject.server.ask("cpu")) - cpuBefore;
+  if ((await carriedOut(subject)) - carriedOutBefore !== done) {
+    throw new Error(`${subject.name}: some calls were refused, so the figures mean nothing`);
+  }
+  return { cpuUs: cpu / done, rps: done / seconds };
+}
+
+async function carriedOut({ server, counter }: Subject): Promise<number> {
+  return (await server.ask("carriedOut"))[counter] ?? 0;
 }
 
 export function median(values: number[]): number {

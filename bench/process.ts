@@ -79,7 +79,8 @@ export class BenchProcess {
   }
 }
 
-function pin(pid: number, processor: number): void {
+/** Keeps a process, and those that it will start, on one processor. */
+export function pin(pid: number, processor: number): void {
   if (availableParallelism() < 2) return;
   // Without taskset, or where it is refused, the processes share all processors.
   spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(processor), String(pid)]);
