@@ -79,7 +79,7 @@ export class StreamWatch {
     const known = stream[watched];
     if (known === undefined) throw new Error("@grpc/grpc-js served a stream that was not watched");
     this.#bodies.arrived(stream, known);
-    // Node keeps closed streams until the next full garbage collection, and all that hangs on them.
+    // A closed stream may live on until the next full garbage collection, with all that hangs on it.
     stream[watched] = undefined;
     return known;
   }
