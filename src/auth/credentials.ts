@@ -11,7 +11,7 @@ import { dataKeyContext, type MasterKey, secretContext, unseal } from "./sealing
 import { SharedValues } from "./shared-values.ts";
 
 /**
- * An API key, ready to check signatures with: its HMAC key are the UTF-8 bytes of the whole secret key. That
+ * An API key, ready to check signatures with: its HMAC key is the UTF-8 bytes of the whole secret key. That
  * and the rest are one object, as each one more that a call must find in memory costs it time.
  */
 export class Credential extends HmacKey {
