@@ -10,6 +10,8 @@ export interface TestDatabase {
   url: string;
   /** Runs SQL besides the service. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Has the server end the service's connections. */
+  terminateConnections(): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -25,6 +27,12 @@ export async function createDatabase(): Promise<TestDatabase> {
     poolConfig,
     url: `postgres://pdaas@localhost/${database}?host=${encodeURIComponent(host)}`,
     query: async (text, values) => (await pool.query(text, values)).rows as never,
+    terminateConnections: async () => {
+      await pool.query(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+         where application_name = 'pdaas' and datname = current_database()`,
+      );
+    },
     drop: async () => {
       await pool.end();
       await once(server, `drop database ${database} with (force)`);

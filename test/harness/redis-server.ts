@@ -10,7 +10,7 @@ import { installPackage } from "./system-packages.ts";
 /** A Redis of our own, which nobody else uses and which keeps nothing on disk. */
 export interface RedisServer {
   readonly url: string;
-  /** Of the process, as it was started first. */
+  /** Of its process: another after a restart. */
   readonly pid: number;
   /** Ends it at once; what it remembered is lost. */
   kill(): Promise<void>;
@@ -36,7 +36,9 @@ export async function startRedisServer(
   let child = await launch(program, folder, port, options.snapshots === true);
   return {
     url,
-    pid: child.pid as number,
+    get pid() {
+      return child.pid as number;
+    },
     kill: () => end(child, "SIGKILL"),
     pause: () => child.kill("SIGSTOP"),
     resume: () => child.kill("SIGCONT"),

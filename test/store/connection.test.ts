@@ -87,10 +87,7 @@ test("a transaction without a statement leaves its connection as it was", async 
 test("a connection that ends with the commit leaves nothing behind, and is replaced", async () => {
   const changing = db.transaction().execute(async (tx) => {
     await insertWithNext(tx, [1]);
-    await database.query(
-      `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-       where application_name = 'pdaas' and datname = current_database()`,
-    );
+    await database.terminateConnections();
   });
   await expect(changing).rejects.toThrow();
   expect(await numbers()).toEqual([]);

@@ -19,16 +19,11 @@ const openIdle = async (
   await sql`select 1`.execute(db);
   return db;
 };
-const terminate = () =>
-  database.query(
-    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-     where application_name = 'pdaas' and datname = current_database()`,
-  );
 
 test("a connection that breaks while idle is told of once, without the connection, and replaced", async () => {
   const told: unknown[] = [];
   await using db = await openIdle({}, (error) => told.push({ ...error }));
-  await terminate();
+  await database.terminateConnections();
   await expect.poll(() => told.length).toBe(1);
   const { rows } = await sql`select 1 as found`.execute(db);
   expect(rows).toEqual([{ found: 1 }]);
@@ -43,7 +38,7 @@ test("a connection that the server ends while the pool does is not told of", asy
   const db = await openIdle({ host: cable.folder }, (error) => told.push(error));
   await db.destroy();
   // The server has not heard of it yet.
-  await terminate();
+  await database.terminateConnections();
   await cable.remove();
   expect(told).toEqual([]);
 });
